@@ -222,8 +222,8 @@ class TranscriptAdmin(
     ) -> None:
         """Create new transcripts of the same recordings, with the same keyword lists.
 
-        A list is used as it is now. If a transcript has no keyword list,
-        `start_unless_running` may choose a list.
+        A list is used as it is now. If a transcript has no keyword list, its
+        new transcript gets the list that `keyword_list_for` finds, if there is one.
         """
         number = running = deleted = 0
         for row in chosen.select_related("recording__call", "vocabulary"):

@@ -9,8 +9,8 @@ from transcription.tokens import UNSPACED
 # Where the list and the text differ, search the next REACH_WORDS words of the list and
 # the next REACH_LETTERS letters of the text for a match.
 REACH_WORDS, REACH_LETTERS = 16, 400
-# Stop after this many words of the list without a match. The search for such a word
-# takes 0.5 ms, so all searches together take at most 0.5 s.
+# Stop if this many words of the list have no match in the text. The search for a word
+# without a match takes 0.5 ms, so all these searches take at most 0.5 s.
 MAX_UNMATCHED = 1000
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 

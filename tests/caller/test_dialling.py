@@ -631,7 +631,10 @@ def test_a_call_that_nobody_answered_has_no_notice(signed_post):
 
 @pytest.fixture
 def page_at(browser):
-    """Return a function that gets a number's page at a time (UTC) on 1 July 2026."""
+    """Return a function that returns the text of a number's page.
+
+    clock: when the page is opened on 1 July 2026, in UTC. For example, "17:00".
+    """
 
     def page(clock, digits=NUMBER[1:]):
         hour, minute = map(int, clock.split(":"))

@@ -106,8 +106,8 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     # No worker runs, so only the late webhook can report how the call ended.
     house.twilio.release()
     until("a late webhook tells", lambda: house.call(told)["status"] == "no-answer")
-    # Start the worker after the second clicks. If it had already learned how the calls
-    # ended, the clicks would dial again.
+    # Start the worker only now. If it had learned earlier how the calls ended, the
+    # `house.dial` above would have dialled the numbers again.
     house.start_worker()
     for number, status in (
         (listed, "busy"),

@@ -1,4 +1,4 @@
-"""How workers, webhooks and pages use their connections and prepare statements."""
+"""Database connections and prepared statements of workers, webhooks and pages."""
 
 import json
 import os
@@ -146,7 +146,11 @@ def test_webhooks_prepare_statements_and_pages_do_not(
 def test_worker_holds_no_connection_during_a_request(
     transactional_db, vendors, settings, monkeypatch
 ):
-    """Other threads of the worker need the connection during a slow request."""
+    """A thread must return its connection before it waits for another server.
+
+    The threads of a worker share a few connections. If slow requests kept all of them,
+    the other threads could not use the database.
+    """
     # release_connection needs the key "pool". Django makes no pool from an empty dict.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})
     held = {}

@@ -127,7 +127,8 @@ def test_a_bookmark_dials_again_only_after_the_first_call(page: Page, number: Nu
     page.goto("about:blank")
     page.goto(number.address)
 
-    # As long as the first call rings, the bookmark only opens the page of that call.
+    # If the first call still rings, its page is shown again. If the call has ended, the
+    # bookmark dials a second time.
     assert number.rang == (1 if page.url == first else 2)
 
 
@@ -225,7 +226,8 @@ def test_link_on_another_site_asks_before_dialling(
     else:
         page.click("#planted")
 
-    # The browser sends the session cookie, and the header "Sec-Fetch-Site: cross-site".
+    # The browser sends the session cookie. But its header "Sec-Fetch-Site: cross-site"
+    # says that the link is on another site, so we must ask first.
     expect_question(page, number)
     page.reload()
     expect_question(page, number)

@@ -60,7 +60,8 @@ def rows(sandbox: Sandbox) -> None:
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox, rows: None) -> Iterator[BrowserContext]:
     with signed_in(browser, sandbox.site) as context:
-        # With DEBUG, this script replaces the page with the error of a failed poll.
+        # Replace this script by an empty one. With DEBUG, the script shows the error of
+        # a failed poll in place of our page, but the tests look at our page.
         context.route("**/django-htmx.js", lambda route: route.fulfill(body=""))
         yield context
 

@@ -24,8 +24,8 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_PER_PAGE = 200
-# A search for one job reads at most this many pages: 40,000 jobs. This is half an hour
-# with twenty calls a second.
+# A search for one job reads at most this many pages: 40,000 jobs. If twenty phone
+# calls are transcribed per second, these are the jobs of half an hour.
 LIST_PAGES = 200
 
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
@@ -94,7 +94,8 @@ def delete(assemblyai_id: str) -> None:
     try:
         _request("DELETE", f"transcript/{assemblyai_id}")
     except AssemblyAIError as error:
-        # Ignore only an unknown id. Another 404 may mean that the API's URL is wrong.
+        # Ignore only the error for an unknown id. Another 404 can mean that the API's
+        # URL is wrong, and then nothing was deleted.
         if UNKNOWN_ID not in error.message:
             raise
 
@@ -109,10 +110,11 @@ def job_pages(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield pages of jobs, newest first: all jobs, or those made since `since`.
 
-    Raises AssemblyAIError if there are more than `most_pages` pages. None: no limit.
+    Raises AssemblyAIError if these jobs need more than `most_pages` pages. If
+    `most_pages` is None, there is no limit.
     """
-    # Compare times as text: the list has UTC times without a zone. A job without a time
-    # counts as new.
+    # Compare the times as text, because all times in the list are in UTC and have the
+    # same format. A job without a time counts as new.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_PER_PAGE}
     for _ in range(most_pages) if most_pages else count():

@@ -26,8 +26,8 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES
     )
-    # The newest jobs come first. So stop after a page with a job that we submitted
-    # before this transcript.
+    # AssemblyAI lists the newest jobs first. If a page has a job that we submitted
+    # before this transcript, stop: the pages after it have only older jobs.
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()
@@ -53,7 +53,8 @@ def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
     """Return whether the webhook of this job is for this transcript.
 
-    Also return True for a job without a webhook: we send no webhook without BASE_URL.
+    Also return True if the job has no webhook. The job can be for this transcript,
+    because we request no webhook if BASE_URL is not set.
     """
     webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
     return not webhook or str(transcript.uuid) in str(webhook)

@@ -3,8 +3,8 @@
 AssemblyAI's errors are sentences without a code, so we search them for known words.
 - If our settings seem to be the cause, we pause: transcripts wait instead of failing,
   and we submit one of them from time to time as a test.
-- If AssemblyAI refuses a request with an unknown sentence, we also pause. But with
-  HTTP 403 or 413, we do not pause: the cause may be the upload.
+- If AssemblyAI refuses a request with an unknown sentence, we also pause. But if
+  the HTTP status is 403 or 413, we do not pause, because the upload may be the cause.
 - If AssemblyAI later accepts another transcript with the same settings, the refused
   transcript fails after a few more attempts.
 
@@ -24,8 +24,8 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
-# Retries of a refused transcript, if AssemblyAI accepts others with the same settings:
-# after about 5, 10, 20 and 40 s.
+# If AssemblyAI refuses a transcript but accepts others with the same settings, we retry
+# the refused transcript at most this many times: after about 5, 10, 20 and 40 s.
 MAX_REFUSED_ATTEMPTS = 4
 # How many of the newest transcripts `_others_are_accepted` searches.
 NEWEST_COMPARED = 500
@@ -159,8 +159,9 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def should_wait_for_others(transcript: Transcript) -> bool:
     """Return whether a refused transcript must wait until others were submitted.
 
-    During a pause, transcripts that were never refused go first, to test our settings.
-    AssemblyAI may refuse `transcript` only because of its recording.
+    During a pause, we submit one transcript from time to time, to test our settings.
+    Transcripts that were never refused go first. A refused transcript is a worse test:
+    perhaps its recording is the only reason for the refusal.
     """
     if not transcript.refused_at:
         return False

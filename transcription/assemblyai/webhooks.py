@@ -48,8 +48,9 @@ def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpR
         return retry_later("The job is not known yet.")
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    # Do not update a row that is already due and not leased: for a worker with a slow
-    # clock, our `now` would still be in the future.
+    # Do not update a row that is already due and not leased, because a worker can take
+    # it now. If a worker's clock is behind our clock, `now` would be in the future for
+    # this worker, so the worker would not take the row.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk, transcript.priority)

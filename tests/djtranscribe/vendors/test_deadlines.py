@@ -27,7 +27,8 @@ from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.webhook import WebhookError
 
 LIMIT = 1
-# A request must end within this many seconds. A dripping answer takes much longer.
+# A request must end within this many seconds. The slow answers of `server`
+# take much longer.
 PATIENCE = 5
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -253,8 +253,8 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
 def test_job_with_twilio_url_is_adopted_only_if_its_webhook_url_is_ours(
     vendors, is_ours
 ):
-    # All transcripts of a recording have the same audio_url at Twilio. So the job may
-    # belong to a deleted transcript.
+    # All transcripts of a recording have the same `audio_url` if it is a URL at Twilio.
+    # So a job with this URL can belong to another transcript, which was deleted here.
     transcript = a_transcript("lost", audio_url=MEDIA, uploaded_at=None)
     webhook = f"https://djtranscribe.example.com/webhooks/{transcript.uuid}/"
     created = timezone.now().strftime("%FT%T.%f")
@@ -470,8 +470,8 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     created = now.strftime("%FT%T.%f")
 
     def page(request):
-        # Page 2 is the last page to read: its job is ours, and over 5 minutes
-        # (CLOCK_SKEW) older than `transcript`.
+        # Reading ends after a page with a job that we submitted over 5 minutes
+        # (CLOCK_SKEW) before `transcript`. Here, this is page 2.
         is_first = "before_id" not in request.params
         listed = [
             load(
