@@ -39,8 +39,9 @@ class Step:
 
 
 def format_elapsed(start: datetime | None, end: datetime | None) -> str:
-    """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
+    """Return a text such as `< 1 s`, `4 s`, `1:05 min` or `2:10 h`.
 
+    If a time is missing, the text is empty.
     Twilio's clock is not ours, so `end` may be before `start`. Then return `< 1 s`.
     """
     if not start or not end:

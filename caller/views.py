@@ -89,8 +89,8 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.log(request.user, Access.Action.READ, read)
     context = {
-        # The newest transcript that has or had words. The page can undo a correction
-        # that removed all words.
+        # The newest transcript with words. Also show a transcript if a correction has
+        # removed all its words, because the user can undo the correction on the page.
         "shown": next(
             (
                 each

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import Error, connection
 
-# Maximum size of a worker's pool. worker/waking.py uses one more connection.
+# Maximum number of database connections in the pool that the threads of a worker share.
+# worker/waking.py uses one more connection.
 MAX_CONNECTIONS = 8
 # Prepare a statement when it has run this often on a connection (default of psycopg).
 PREPARE_AFTER = 5

@@ -71,8 +71,8 @@ class LineFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Remove the traceback that another handler may have stored, because it contains
-        # the exception's message. Then logging calls our formatException.
+        # Another handler may have stored a traceback here. It contains the exception's
+        # message. Remove this traceback, so that logging calls our formatException.
         record.exc_text = None
         return super().format(record)
 

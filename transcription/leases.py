@@ -3,11 +3,11 @@
 The rows are transcripts and notifications. Other models use only `unleased`.
 
 The column `kills` counts the workers that were killed during a step, for example
-because the machine ran out of memory:
-- When a worker takes the lease, it adds 1.
-- After a success or a final failure, the worker sets `kills` to 0.
-- After any other outcome, such as a retry, the worker subtracts its 1.
-- If the worker is killed, its 1 stays.
+because the machine ran out of memory. A worker adds 1 in advance, in case it is killed:
+- It adds the 1 when it takes the lease.
+- After a success or a final failure, it sets `kills` to 0.
+- After any other outcome, such as a retry, it subtracts its 1.
+- If it is killed, it cannot subtract its 1, so the 1 stays.
 """
 
 import threading
@@ -25,14 +25,17 @@ from django.db.models.functions import Greatest
 
 # How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(minutes=5)
-# Give up a step after it has killed this many workers.
+# Give up a step after it has killed this many workers. The next worker also adds 1 to
+# `kills` in advance, in case it is killed. So it gives up if `kills` > MAX_KILLS.
 MAX_KILLS = 5
-# `kills` without the 1 that this worker has added: the worker is alive.
+# The new value of `kills` if this worker was not killed. A worker adds 1 in advance, in
+# case it is killed: subtract this 1.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # {lease: row} for each row that this process works on.
 _held: dict[UUID, Any] = {}
-# Rows from which `_uncount` must subtract 1 later, because the database was down.
+# The database was down when `_uncount` wanted to subtract 1 from `kills` of these rows.
+# The next call of `_uncount` tries again.
 _uncounted: deque[Any] = deque()
 _stopping = threading.Event()
 _renewing = threading.Lock()
@@ -56,6 +59,7 @@ def lease_columns(lease: Any, until: Any) -> dict[str, Any]:
     """Return the columns for the UPDATE that takes a lease.
 
     lease: a new UUID. until: the end of the lease. Each may be a statements.Parameter.
+    A worker adds 1 to `kills` in advance, in case it is killed.
     """
     return {"lease": lease, "leased_until": until, "kills": F("kills") + 1}
 
@@ -73,9 +77,9 @@ def killed_workers_message(work: str) -> str:
 def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
-    The claim added 1 to the row's `kills`. Subtract this 1:
-    - after an exception, because this process is alive
-    - before the work, if this process is stopping (see `stop_counting_kills`)
+    A worker adds 1 to `kills` in advance, in case it is killed. Subtract this 1:
+    - after an exception, because this worker was not killed
+    - before the work, if this worker is stopping (see `stop_counting_kills`)
     """
     _uncount()
     _held[row.lease] = row
@@ -116,9 +120,10 @@ def renew(row: Any, until: datetime) -> None:
 
 
 def stop_counting_kills() -> None:
-    """Subtract 1 from `kills` of all rows that this process works on.
+    """Subtract 1 from `kills` of all rows that this worker works on.
 
-    This process is stopping. If it is killed now, the rows are not the cause.
+    A worker adds 1 in advance, in case it is killed. But this worker is stopping: if it
+    is killed now, the rows are not the cause.
     """
     _stopping.set()
     for lease in list(_held):
@@ -127,7 +132,10 @@ def stop_counting_kills() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Subtract 1 from `kills` of these rows. Also retry the rows in `_uncounted`."""
+    """Subtract 1 from `kills` of these rows. Also retry the rows in `_uncounted`.
+
+    A worker adds 1 in advance, in case it is killed. Subtract the 1 of this worker.
+    """
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row

@@ -195,7 +195,9 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # Do not let `release` reset `kills`: this transcript may have killed the worker.
+    # Perhaps this transcript killed the dead worker, so keep that worker's 1 in `kills`
+    # (by default, `release` sets `kills` to 0). NOT_KILLED subtracts only the 1 that
+    # this worker has added in advance, in case it is killed.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 

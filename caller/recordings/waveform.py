@@ -96,7 +96,8 @@ def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     frame = channels * width
     data_bytes = (file.seek(0, 2) or file.tell()) - data_start
-    # The size in the header is 0 or about 4 GB if the WAV was written as a stream.
+    # Do not trust the size in the header: if a program writes a WAV as a stream, the
+    # header contains 0 or about 4 GB.
     frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}

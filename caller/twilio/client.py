@@ -37,8 +37,8 @@ from djtranscribe.public_urls import public_url
 if TYPE_CHECKING:
     from caller.models import Call
 
-# Time for the notice. `place_call` adds this time to the longest allowed recording or
-# conversation. After the total time, Twilio ends the call.
+# Time to speak the notice that the call is recorded. `place_call` adds this time to the
+# longest allowed recording or conversation. After the total time, Twilio ends the call.
 NOTICE_SECONDS = 120
 
 # The operator's own phone rings for at most this long, because most answering machines
@@ -251,8 +251,8 @@ def open_recording(
 ) -> Iterator[requests.Response]:
     """Open the audio as a stream. Read it with `deadlines.chunks`.
 
-    channels: 2 asks for each side of a conversation on its own channel. If Twilio has
-    no such file, the audio has one channel.
+    channels: if 2, request a file with each side of a conversation on its own channel.
+    If Twilio has no such file, the audio has one channel with both sides.
     After a redirect to another host, `requests` does not send our credentials.
     Raises TwilioError. The code is NOT_FOUND if the audio is not ready or was deleted.
     """

@@ -14,8 +14,8 @@ from caller.twilio.errors import CREDENTIALS, INCOMPLETE_API_KEY, refused_creden
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
-# (connect, read). The whole response must arrive within connect + read. For audio,
-# which is a stream, only the headers must arrive within this time.
+# Time limits: (to connect, to read). The whole response must arrive within the sum of
+# both. For audio, which is a stream, only the headers must arrive within this time.
 TIMEOUT_SECONDS = (3.05, 15)
 # The default of TWILIO_EDGE for each region. Example: api.dublin.ie1.twilio.com.
 # Twilio switched off hosts without an edge (api.ie1.twilio.com) on 28 April 2026:
@@ -85,7 +85,8 @@ def api_url() -> str:
 def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests.
 
-    With an API key: the key and its secret. Without: the account's SID and auth token.
+    With an API key, these are the key and its secret. Without an API key, these are the
+    account's SID and auth token.
     Raises TwilioError if a setting is missing.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET

@@ -95,7 +95,8 @@ def translate_errors() -> Iterator[None]:
     except TwilioRestException as error:
         raise error_from_response(error.status, error.code, None) from error
     except TwilioException as error:
-        # For a refused list, such as `client().calls.list()`, args[1] is the response.
+        # If Twilio refuses to list something, such as with `client().calls.list()`,
+        # args[1] is the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(
@@ -163,8 +164,8 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
         return TwilioError(message, permanent=True, account=True, code=code)
     if status == requests.codes.unauthorized or code == 20003:
         return refused_credentials(credentials_message())
-    # A 403 without a code can mean that the API key lacks a permission. The auth token
-    # has all permissions.
+    # A 403 without a code is a fault of the account only if we use an API key: the key
+    # may lack a permission. The auth token has all permissions.
     has_reason = code or settings.TWILIO_API_KEY
     if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
         number = f"error {code}" if code else f"HTTP status {status}"

@@ -94,7 +94,8 @@ def record_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = lock_call(call_uuid, fields)
     if call is None:
-        # A retry would not help: we store each call before Twilio reports its status.
+        # We store each call before Twilio reports its status. So this call will not be
+        # stored later, and a retry of the webhook would not help.
         return no_such_call(fields)
     call.apply_locked(call_state(fields))
     return no_content()
@@ -142,7 +143,8 @@ def lock_call(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
     """Lock and return the call. Return None if the UUID or Twilio's SID is wrong.
 
     ParentCallSid: the SID of our call, in webhooks about a phone that <Dial> called.
-    call_uuid: from the URL. "" means: find an incoming call by its SID.
+    call_uuid: from the URL. The webhook of our own number has no UUID in its URL. Then
+    find the incoming call by its SID.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):

@@ -2,7 +2,7 @@
 
 The pages exist only if the site has both:
 - BASE_URL, for the link
-- a valid EMAIL_URL or DEBUG, for the e-mail
+- a valid EMAIL_URL, to send the e-mail, or DEBUG, which prints the e-mail
 """
 
 import logging

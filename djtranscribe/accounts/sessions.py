@@ -22,8 +22,8 @@ from djtranscribe.public_urls import client_address
 # The key in a session under which details of its login are stored.
 LOGIN = "login"
 OLDEST_TIME = datetime.min.replace(tzinfo=tz.utc)
-# Part of a User-Agent: name of the browser. The order matters: Edge's User-Agent also
-# contains `Chrome`, and Chrome's User-Agent also contains `Safari`.
+# {part of a User-Agent: name of the browser}. The first match counts, because Edge's
+# User-Agent also contains `Chrome`, and Chrome's User-Agent also contains `Safari`.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -89,8 +89,9 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return the account's logins: that of this request, then the others, newest first.
+    """Return the account's logins: first the login of this request, then the others.
 
+    The others are sorted, newest first.
     Leave out sessions with an older password, because they have ended.
     """
     now = timezone.now()

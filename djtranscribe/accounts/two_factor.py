@@ -10,8 +10,9 @@ from django.shortcuts import redirect
 
 from djtranscribe.middleware import Handler
 
-# URL names that are always allowed, to set up a second factor or to log out. Also
-# allowed: names of allauth, which begin with `mfa_`.
+# Of the pages that need a login, users without a second factor can open only those with
+# these URL names and allauth's pages, whose URL names begin with `mfa_`. There, users
+# set up a second factor or log out.
 EXEMPT_URL_NAMES = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
 
 

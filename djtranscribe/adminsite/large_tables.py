@@ -61,7 +61,8 @@ class CappedPaginator(Paginator[Any]):
         """Whether a page sorts only the newest MAX_COUNT of the matching rows.
 
         True if more than MAX_COUNT rows match a filter and the order is not by date. No
-        index serves both, so sorting a million rows would take over a second.
+        index serves both the filter and the order. So sorting a million matching rows
+        would take over a second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")
@@ -73,7 +74,8 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # This list shows all rows. Equal counts hide admin's link "Show all".
+            # This list already shows all rows, so hide admin's link "Show all". Admin
+            # hides the link if these two counts are equal.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # means that the clock was set back: the transcript is due now.
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
-# A transcript is a suspect if this many workers died during its current step. But a
-# worker runs several transcripts at once, so another transcript can be the cause. To
-# find the cause, only one suspect is leased at a time.
+# A transcript is a suspect if this many workers were killed during its current step.
+# But a worker runs several transcripts at once, so another transcript can be the cause.
+# To find the cause, only one suspect is leased at a time.
 SUSPECT_KILLS = 2
 
 
@@ -118,7 +118,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
         """Suspects (see SUSPECT_KILLS) that are leased now."""
-        # A lease adds 1 to `kills`, so a leased suspect has more than SUSPECT_KILLS.
+        # A worker adds 1 to `kills` in advance, in case it is killed. So `kills` of a
+        # leased suspect is more than SUSPECT_KILLS.
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 

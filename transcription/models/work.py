@@ -115,8 +115,8 @@ class Work(models.Model):
     priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    # How many workers died at this step, plus 1 while a worker holds the lease. See
-    # leases.py.
+    # How many workers were killed at this step. A worker adds 1 in advance, in case it
+    # is killed: see leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed at this step", default=0, editable=False
     )
@@ -229,8 +229,9 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # Set `kills` to 1, for this worker (see leases.py). Workers that died at the
-        # finished step do not count for the next step.
+        # Workers that were killed at the finished step do not count for the next step.
+        # But `kills` is 1, not 0: a worker adds 1 in advance, in case it is killed (see
+        # leases.py), and this worker takes the next step.
         self.store_or_raise(
             attempts=0,
             error="",

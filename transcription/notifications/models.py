@@ -103,7 +103,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def claim(self, kind: str) -> Notification | None:
         """Lease the row of this kind that has been due longest, or return None.
 
-        Adds 1 to `attempts` now, because the attempt may kill this worker.
+        Adds 1 to `attempts` and 1 to `kills` in advance, in case this worker is killed.
         """
         now = timezone.now()
         columns = lease_columns(uuid4(), now + LEASE)
@@ -177,7 +177,8 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
-    # transcription/leases.py explains how this is counted.
+    # How many workers were killed while sending. A worker adds 1 in advance, in case it
+    # is killed: see transcription/leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed while sending", default=0, editable=False
     )
@@ -229,8 +230,9 @@ class Notification(models.Model):
 
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after MAX_ATTEMPTS failures (about a day)."""
-        # Do not count attempts that killed a worker (see leases.MAX_KILLS). `kills`
-        # includes 1 for this worker, which is alive.
+        # Do not count attempts that killed a worker: leases.MAX_KILLS limits them. A
+        # worker adds 1 to `kills` in advance, in case it is killed. This worker was not
+        # killed, so leave out its 1.
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
             reason = f"Given up after {failures} attempts. {error.message}"
