@@ -138,11 +138,12 @@ def ask_for_other_phone(call: Call) -> None:
 
 
 def mark_not_connected(call: Call) -> None:
-    """Store that the other party was not called. Plan a check if a price is missing.
+    """Store that the other party was not called.
 
     Use this only if the call to the operator's phone has ended and <Dial> made no call.
     If `call` is unfinished, its status becomes FAILED. If the operator pressed no key,
-    `Call.follow_leg` has already set the status to CANCELED.
+    `Call.follow_leg` has already set the status to CANCELED. Later checks only ask for
+    a missing price.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(

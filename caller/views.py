@@ -29,7 +29,7 @@ MAX_TAGS = 200
 # Without `Vary`, the browser's Back button would show only the cached htmx fragment.
 @vary_on_headers("HX-Request")
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the home page. Its list of calls polls while a row can still change."""
+    """Show the home page. Its list refreshes itself while a call can still change."""
     user = request.user
     context: dict[str, Any] = {"is_mine": request.GET.get("whose") == "mine"}
     if user.has_perm("caller.view_call"):

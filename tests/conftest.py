@@ -31,9 +31,9 @@ QUICK = {
     "transcription/assemblyai": "submission",
     "transcription/vocabulary": "vocabulary",
 }
-# Tests whose result depends on the database (`-m sql`): locks, constraints, text
-# search, dates, large tables. CI repeats them on PostgreSQL. In other files, single
-# tests have the marker.
+# Files whose tests depend on the database (`-m sql`): locks, constraints, text search,
+# dates, large tables. CI repeats these tests on PostgreSQL. A test in another file can
+# have the marker `sql` itself.
 SQL = {
     ".": "costs",
     "caller": "costs dialling home refused_floods",

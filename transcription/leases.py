@@ -25,8 +25,7 @@ from django.db.models.functions import Greatest
 
 # How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(minutes=5)
-# Give up a step after it has killed this many workers. The next worker also adds 1 to
-# `kills` in advance, in case it is killed. So it gives up if `kills` > MAX_KILLS.
+# Give up a step after it has killed this many workers.
 MAX_KILLS = 5
 # The new value of `kills` if this worker was not killed. A worker adds 1 in advance, in
 # case it is killed: subtract this 1.
@@ -140,8 +139,8 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # If another worker holds the lease now and `kills` is 1, this 1 belongs to
-            # the other worker: do not subtract it.
+            # Another worker may hold the lease now. If `kills` is 1, that worker has
+            # added it, and our 1 is gone. Then do not subtract anything.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

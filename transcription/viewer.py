@@ -96,7 +96,7 @@ def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
 def channels_of(transcript: Transcript, names: dict[str, str]) -> list[tuple[str, str]]:
     """Return [("left", speaker), ("right", speaker)], or [] without two channels.
 
-    names: {speaker's name in the words from AssemblyAI: current name}.
+    names: {a speaker's original name: the current name}.
     """
     if transcript.recording.channels != 2:
         return []

@@ -50,9 +50,11 @@ class Row:
         self.name = name
         self.show_progress = show_progress
         self.compared = 0
-        # Differences that our own checks should have found, and the repaired ones.
+        # Differences that our own checks should have found. `repaired` of them were
+        # repaired now.
         self.missing = self.repaired = 0
-        # New differences (see `count_difference`): the repaired ones, and the others.
+        # Differences that are so new that our own checks will find them soon.
+        # `repaired_early` of them were repaired now, `still_changing` were not.
         self.repaired_early = self.still_changing = 0
         self.foreign = 0  # items that this site did not create
 
@@ -84,8 +86,9 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # Ask Twilio about calls without a SID. If all phones of such a call have finished,
-    # skip the call, because we know that Twilio never made it.
+    # Ask Twilio about calls without a SID. Skip a call with a final status: we know
+    # already that Twilio never made this call. In a conversation, the final status of
+    # the operator's phone (the leg) is needed, too.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)

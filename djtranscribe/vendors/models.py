@@ -182,10 +182,11 @@ class VendorPause(models.Model):
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def allow_next_probe(self) -> None:
-        """Allow another probe now: the last probe was not the refused kind of request.
+        """Allow another probe now.
 
-        For example, AssemblyAI refuses new jobs, and the probe was an upload. So its
-        success does not show whether AssemblyAI accepts new jobs again.
+        Call this after a probe that proves nothing. For example, AssemblyAI refuses new
+        jobs, and the probe was an upload: its success does not show whether AssemblyAI
+        accepts new jobs again.
         """
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

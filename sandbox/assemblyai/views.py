@@ -114,8 +114,8 @@ def _list(request: HttpRequest) -> HttpResponse:
         found = [job for job in found if job.status == query["status"]]
     if day:
         found = [job for job in found if job.created.date() == day]
-    # With after_id, `found` contains the jobs newer than that job, the newest first.
-    # Show the oldest of them.
+    # With after_id, `found` has the jobs that are newer than the job `after`. They are
+    # in the order newest first, so the jobs that directly follow `after` are the last.
     shown = found[-limit:] if after and not before else found[:limit]
     return JsonResponse(
         {

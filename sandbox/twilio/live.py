@@ -167,8 +167,8 @@ class Live(Person):
             return
         self._microphone = samples
         start = max(0.0, self._passed() - len(samples) / audio.RATE)
-        # Insert the microphone before all clips: where sounds overlap, audio.render
-        # uses the last one.
+        # Insert the microphone before all clips, so that clips win: where two sounds
+        # overlap, audio.render uses the later item of the list.
         self._track.insert(0, (start, samples))
 
 

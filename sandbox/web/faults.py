@@ -6,15 +6,15 @@ from typing import Any
 
 # The kinds of faults, with an example of the value where it matters.
 KINDS = (
-    # The stand-in ignores the request: it creates no call and no job.
+    # The stand-in does not handle the request: it creates no call and no job.
     "status",  # {"status": 503}: answer with status 503, and with "headers" and "body"
     "hang",  # {"hang": 5}: wait 5 s, then close the connection without an answer
     "reset",  # reset the connection at once
-    # The stand-in handles the request first. Only its answer is lost, late or cut off.
+    # The stand-in handles the request. But its answer is lost, late or cut off.
     "reset_after",  # close the connection without an answer
     "hang_after",  # {"hang_after": 5}: wait 5 s, then send the answer
     "truncate",  # {"truncate": 9}: send 9 bytes of the body, and close the connection
-    # The stand-in ignores the request.
+    # The stand-in does not handle the request, but answers.
     "html",  # answer with a page in HTML
 )
 

@@ -51,7 +51,7 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
     house.start_web()
     house.start_worker(threads=8)
     stand_in = house.assemblyai
-    # Each fault hits one request of each kind. Which call it hits is random.
+    # Each fault hits one request of each kind. Which phone call it hits is random.
     for request in [*REQUESTS, LIST]:
         for do in FAULTS.values():
             stand_in.fault(request, **do)

@@ -24,7 +24,8 @@ def test_late_truncated_or_html_audio_is_fetched_again_until_complete(
     house = new_house()
     house.start_web()
     twilio = house.twilio
-    # The audio of `late` is late. The other faults may hit any of the other calls.
+    # For the call to `late`, Twilio has the audio late. The other faults below may hit
+    # any of the other calls.
     late, *numbers = [new_number() for _ in range(7)]
     house.dial(late)
     until("the recording is known", lambda: house.transcripts(late))

@@ -89,7 +89,7 @@ def test_dialled_call_can_be_played_exported_and_searched(
     expect(said).to_have_count(len(words.split()))
     assert in_one_line(" ".join(said.all_text_contents())) == in_one_line(words)
 
-    # Play the audio, go to a doubtful word with n, and play from another word
+    # Play the audio. Press n, which goes to a doubtful word. Play from another word.
     page.keyboard.press("Space")
     expect(page.locator(".spoken")).to_have_count(1)
     page.keyboard.press("Space")

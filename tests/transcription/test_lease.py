@@ -194,7 +194,7 @@ def test_one_query_extends_all_active_leases_of_a_process():
         # Pretend that the leases were last extended 16 seconds ago.
         for each in held:
             each.lease_kept_at -= settings.LEASE_SECONDS / 4 + 1
-        # The third row has made no progress for these 16 seconds.
+        # Pretend that the third row has made no progress since then.
         held[2].worked_at = held[2].lease_kept_at
         taken_over(rows[3])
 

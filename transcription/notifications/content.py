@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from transcription.models import Notification, Transcript
 
 # What to remove from error messages:
-# - URLs, because they may open the audio. \w+ would be slow on a long word.
+# - URLs, because they may open the audio. The pattern has \w{1,20}, because \w+ would
+#   be slow on a long word.
 # - digits that may be a phone number
 # - NUL, because PostgreSQL cannot store it
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")

@@ -162,8 +162,8 @@ def name_speakers(
 ) -> Revision:
     """Save the names of all speakers as one revision.
 
-    names: {name in the original words: the new name}. A speaker without a new name gets
-    the original name.
+    names: {a speaker's original name: the new name}. A speaker who is missing here gets
+    the original name again.
     started_from: the number of the revision that the author saw, or None for no check.
     Raises Conflict if a later revision named the speakers.
     """

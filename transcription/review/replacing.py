@@ -67,8 +67,8 @@ def _is_replaced(
     wished: the new words, such as `blood test`.
     """
     if sought == wished:
-        # For example, `blood` is to become `Blood`. `bare_word` has removed this
-        # difference from `words`, so replace each occurrence.
+        # For example, `blood` is to become `Blood`. In `words`, both are `blood` (see
+        # `bare_word`), so we cannot know whether it is replaced already.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)

@@ -19,7 +19,7 @@ from transcription.search.snippets import snippets_of
 RESULTS_PER_PAGE = 20
 # Besides transcripts, a search shows at most this many notes or calls.
 MAX_OTHER_RESULTS = 10
-# For calls without a transcript, look only at this many calls: the newest matches.
+# To find calls without a transcript, read only this many of the newest matching calls.
 NEWEST_CALLS = 500
 
 

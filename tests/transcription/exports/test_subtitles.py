@@ -17,7 +17,10 @@ AFTER_MS = 500
 
 
 def speech(turns):
-    """Return the words of turns: (speaker, ms before the turn, [(text, ms long)])."""
+    """Return the words of these turns.
+
+    turns: [(speaker, ms before the turn, [(text, ms long), ...]), ...].
+    """
     words, at = [], 0
     for speaker, gap, lengths in turns:
         at += gap
