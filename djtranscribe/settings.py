@@ -353,7 +353,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # At 200 webhooks a second, 80 % of the webhooks failed without these options:
-    # "database is locked". IMMEDIATE matters most. Without IMMEDIATE, a transaction that
+    # "database is locked". IMMEDIATE matters most. Without it, a transaction that
     # first reads and then writes can fail at once, without a wait.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

@@ -122,7 +122,7 @@ def talk_time(turns: list[PageTurn], names: dict[str, str]) -> TalkTime | None:
     """Sum up how long each speaker spoke.
 
     Return None for fewer than two speakers, or if all words together last 0 ms.
-    names: {speaker's name in the words from AssemblyAI: current name}.
+    names: {a speaker's original name: the current name}.
     """
     spoken: dict[str, float] = {}
     for turn in turns:

@@ -108,7 +108,7 @@ class Revision(models.Model):
         on_delete=models.SET_NULL,
         related_name="revisions",
     )
-    # Only set for SPEAKERS: {name in the original words: new name}, such as
+    # Only set for SPEAKERS: {original name: new name}, such as
     # {"A": "Ms Smith"}.
     speakers = models.JSONField(null=True)
     # Null for CARRIED, or if the account was deleted.
