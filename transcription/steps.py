@@ -263,8 +263,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # The status decides the next step, which must be `refresh`. So replace an empty
-        # status, and the status of another step, such as "pending".
+        # We store AssemblyAI's status, even an unknown one. But after one of our own,
+        # such as "pending", the next step would not be `refresh`. So store QUEUED.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

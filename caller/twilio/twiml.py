@@ -85,8 +85,8 @@ def ask_operator(call: Call, who: str) -> str:
     response = VoiceResponse()
     gather = response.gather(
         num_digits=1,
-        # By default, # ends the input and does not count as a key. Twilio would then
-        # not request `action`, and the operator would hear `no_key`.
+        # By default, the key "#" ends the input, and Twilio does not count it as a key.
+        # Then Twilio would not request `action`, and the operator would hear `no_key`.
         finish_on_key="",
         timeout=KEY_SECONDS,
         action=webhook_url("caller:accept", call.uuid),

@@ -27,11 +27,10 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
-# Number of sweeps within RECOVER_SECONDS: by default, one every 10 s. If all webhooks
-# are lost, a transcript is at most 73 s late:
-# - 30 s before we ask Twilio
-# - 23 s before we ask AssemblyAI
-# - 2 times up to 10 s, until a sweep asks
+# Number of sweeps within RECOVER_SECONDS. By default, there is one sweep every 10 s. If
+# all webhooks are lost, a transcript is then at most 73 s late:
+# - 30 s until we may ask Twilio, and up to 10 s until a sweep does it
+# - 23 s until we may ask AssemblyAI, and up to 10 s until a sweep does it
 SWEEPS_TO_RECOVER = 9
 
 

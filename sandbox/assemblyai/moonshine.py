@@ -48,7 +48,7 @@ def is_installed() -> bool:
 
 
 def words_in(samples: array[int], terms: tuple[str, ...] = ()) -> list[Word]:
-    """Return the words like sphinx.words_in, but with capitals and punctuation."""
+    """Do the same as sphinx.words_in, but with capitals and punctuation."""
     words: list[Word] = []
     for first, last in sound.pieces(samples):
         offset = first * 1000 // sound.RATE

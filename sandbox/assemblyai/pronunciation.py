@@ -10,7 +10,7 @@ from typing import Any
 
 # Constants from espeak-ng/src/include/espeak-ng/speak_lib.h.
 SYNCHRONOUS, DO_NOT_EXIT, UTF8, IPA = 2, 0x8000, 1, 2
-# {IPA of eSpeak's American voice: the same speech sound in the CMU dictionary}
+# Sounds in the IPA of eSpeak's American voice, and their names in the CMU dictionary.
 PHONES = {
     "tʃ": "CH",
     "dʒ": "JH",

@@ -280,8 +280,9 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.start_worker()
     old, lost = numbers = [new_number(), new_number()]
 
-    # AssemblyAI takes the audio but no job. Then both uploads are deleted. The worker
-    # must upload both again: `old` because of its age, `lost` after its job has failed.
+    # First, AssemblyAI accepts the audio but no job, and both uploads are deleted. Then
+    # it accepts jobs. The worker must upload both again: `old` before it asks for a
+    # job, because the upload is too old, and `lost` after a job has failed.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)

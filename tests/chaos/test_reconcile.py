@@ -52,7 +52,8 @@ def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     worker.kill()
     assemblyai.clear_faults()
     assert house.status(submitting) == "submitting"
-    # No webhook reports these calls. Even the answer to the last POST is lost.
+    # Twilio's webhooks about the calls below are lost. For the last call, even the
+    # answer to our request is lost.
     twilio.webhooks("lost")
     engaged = {"answered": new_number(fate="0002"), "cut": new_number(fate="0002")}
     for number in (*heard_of, engaged["answered"]):

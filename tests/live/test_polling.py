@@ -68,7 +68,7 @@ def context(browser: Browser, sandbox: Sandbox, rows: None) -> Iterator[BrowserC
 
 def new_page(context: BrowserContext) -> Page:
     page = context.new_page()
-    # The page's clock goes on as usual, but `stops` can put it forward.
+    # The page's clock runs as usual, but the function `stops` below can advance it.
     page.clock.install()
     return page
 

@@ -154,7 +154,7 @@ def test_login_forged_webhooks_and_wrong_urls_are_handled_under_a_path(site):
     # After the login, the browser returns to a page under the path.
     answer = session.get(f"{site.site}/search/?q=a", timeout=20)
     assert answer.url.startswith(f"{site.site}/admin/login/?next={prefix}/search/")
-    # Django adds the missing slash to /calls/dial, and nginx adds it to /calls.
+    # Two URLs without their last slash: Django adds the first slash, nginx the second.
     assert session.get(f"{site.site}/dial", timeout=20).url.startswith(site.site)
     assert session.get(site.site, timeout=20).url.startswith(f"{site.site}/admin/")
     # The answer to a forged webhook contains the complete URL.

@@ -84,7 +84,7 @@ def signed(path, fields, base=f"https://{PUBLIC}", token="tests-only-token"):
 
 @pytest.fixture
 def as_deployed(settings):
-    """Turn the redirect to https on, which is off in the other tests."""
+    """Redirect http to https. Other tests run without this redirect."""
     settings.SECURE_SSL_REDIRECT = True
 
 

@@ -229,9 +229,8 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # Workers that were killed at the finished step do not count for the next step.
-        # But `kills` is 1, not 0: a worker adds 1 in advance, in case it is killed (see
-        # leases.py), and this worker takes the next step.
+        # `kills` becomes 1, as for a new lease: a worker adds 1 in advance, in case it
+        # is killed (see leases.py).
         self.store_or_raise(
             attempts=0,
             error="",

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class OpenChange(NamedTuple):
-    """A correction whose place a person must check."""
+    """A correction with an uncertain place. A person must check it."""
 
     place: Change  # the correction at its likely place in the new transcript
     replaced: list[Word]  # AssemblyAI's words that the correction replaces

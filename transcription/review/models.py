@@ -225,7 +225,7 @@ class Mistake(models.Model):
     # keyword list.
     is_settled = models.BooleanField(default=False)
     # When the correction was added to a keyword list. Set to null again when somebody
-    # dismisses the correction, or makes it in past transcripts.
+    # dismisses the correction, or applies it to past transcripts.
     added_at = models.DateTimeField(null=True)
 
     class Meta:

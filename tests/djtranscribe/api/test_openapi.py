@@ -1,4 +1,4 @@
-"""The API, its OpenAPI document and its page for people agree.
+"""The API does what its OpenAPI document and its documentation page say.
 
 Thousands of valid and invalid requests get only answers that are in the document.
 """

@@ -93,7 +93,7 @@ def to(number):
 
 @pytest.fixture
 def person(supervisor, operator, settings, signed_post):
-    """Return a call. Each table for personal data has a row about its person."""
+    """Return a call. Each table for personal data has a row about the called person."""
     settings.NOTIFY_URL = "https://crm.example.com/hook"
     call = a_call(sid=CALL_SID, status="in-progress", requested_by=operator)
     fields = {"From": "+14155550100", "To": NUMBER, "Called": NUMBER}
