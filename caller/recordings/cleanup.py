@@ -67,8 +67,8 @@ def delete_recordings(older_than: datetime) -> int:
 def delete_all_of(sids: Collection[str]) -> None:
     """Delete every file of these recordings, even if no row refers to it.
 
-    Delete nothing if the storage cannot list its files. Raises OSError. If nothing was
-    stored yet, or if the storage is not mounted, that is a FileNotFoundError.
+    Delete nothing if the storage cannot list its files. Raises OSError, for example a
+    FileNotFoundError if nothing was stored yet, or if the storage is not mounted.
     """
     if not sids:
         return

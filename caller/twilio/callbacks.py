@@ -24,7 +24,7 @@ def webhook_url(view_name: str, call_uuid: UUID) -> str:
 def path_of(view_name: str, script_prefix: str) -> str:
     """Return the path of a view.
 
-    script_prefix: only a key for the cache. `reverse` itself gets the current prefix.
+    script_prefix: only a key for the cache. `reverse` looks up the prefix itself.
     """
     return reverse(view_name)
 

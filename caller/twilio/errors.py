@@ -175,8 +175,8 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
 
 
 def refused_credentials(message: str) -> TwilioError:
-    # The code is 401 and not Twilio's 20003: after a 401, `VendorPause.objects.start`
-    # pauses requests of every kind.
+    # Use 401 as the code, not Twilio's 20003. Only after a 401 does
+    # `VendorPause.objects.start` pause requests of every kind.
     code = requests.codes.unauthorized
     return TwilioError(message, permanent=True, account=True, code=code)
 

@@ -50,11 +50,11 @@ class Row:
         self.name = name
         self.show_progress = show_progress
         self.compared = 0
-        # Differences that our own checks should have found. `repaired` of them were
-        # repaired now.
+        # `missing` counts the differences that our own checks should have found, and
+        # `repaired` counts those of them that were repaired now.
         self.missing = self.repaired = 0
-        # Differences that are so new that our own checks will find them soon.
-        # `repaired_early` of them were repaired now, `still_changing` were not.
+        # These count newer differences, which our own checks will find soon: those that
+        # were repaired now, and those that were not.
         self.repaired_early = self.still_changing = 0
         self.foreign = 0  # items that this site did not create
 
@@ -87,8 +87,8 @@ class Row:
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
     # Ask Twilio about calls without a SID. Skip a call with a final status: we know
-    # already that Twilio never made this call. In a conversation, the final status of
-    # the operator's phone (the leg) is needed, too.
+    # already that Twilio never made this call. Skip a conversation only if the status
+    # of the operator's phone (the leg) is final, too.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)

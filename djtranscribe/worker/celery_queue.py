@@ -61,7 +61,7 @@ class CeleryQueue:
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # The broker gives only the number of messages of all tasks.
+        # `task` is not used: the broker has one total for the messages of all tasks.
         waiting = self.waiting()
         if waiting is None:
             return True

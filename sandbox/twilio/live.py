@@ -1,7 +1,7 @@
-"""Persons that a user plays on the phone page, in a browser.
+"""The phone page: in a browser, a user answers calls and speaks.
 
-While the page is open, the user plays the persons at all numbers without a fate (see
-fates.py). The option --pace does not shorten the time to answer, press a key or speak.
+While the page is open, the user answers for all numbers without a fate (see fates.py).
+The option --pace does not shorten the time to answer, press a key or speak.
 """
 
 from __future__ import annotations  # for array[int] before Python 3.12
@@ -146,7 +146,7 @@ class Live(Person):
             now = self._passed()
             self._track.append((now, audio.spoken(clip)))
             self.spoken.append(audio.said(clip))
-            # Silence counts from the end of the clip.
+            # Measure silence from the end of the clip.
             self._loud_at = time.monotonic() + audio.speech_seconds(clip)
 
     def _start(self, state: str) -> None:

@@ -1,4 +1,4 @@
-"""The view /get-recording-url/ (see docs/tutorial.md) prints one audio URL a line."""
+"""The view /get-recording-url/ (see docs/tutorial.md): each line is an audio URL."""
 
 import pytest
 import requests

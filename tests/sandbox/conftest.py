@@ -128,10 +128,10 @@ class Received:
 
 @dataclass
 class Product:
-    """A server in the place of the product. It records the requests of a stand-in.
+    """A server in the place of the product. It records what a stand-in sends to it.
 
-    answers: the bodies or statuses to send for each path, in this order. The last body
-    or status is repeated.
+    answers: {path: list of the bodies or statuses to answer, one for each request}. The
+    last one is repeated.
     """
 
     url: str

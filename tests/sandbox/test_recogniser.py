@@ -63,9 +63,11 @@ def through_a_telephone(source: Path, target: Path) -> None:
 
 
 def heard_in(said: str, path: Path) -> tuple[list[str], list[tuple[float, bool]], int]:
-    """Recognise a file.
+    """Recognise a file. Return three results:
 
-    Return the words, (confidence, is right) for each, and the number of mistakes.
+    - the words
+    - for each word, its confidence and whether it is right
+    - the number of mistakes
     """
     words = recogniser.recognise(path, {})["words"]
     texts = [moonshine.bare(word["text"]) for word in words]

@@ -33,7 +33,7 @@ def is_api(route: str) -> bool:
 
 
 def is_webhook(view: Callable[..., Any]) -> bool:
-    """Return whether the view answers machines: without login and CSRF token."""
+    """Return whether the view is for machines: it needs no login and no CSRF token."""
     return is_open(view) and is_csrf_exempt(view)
 
 

@@ -66,12 +66,12 @@ class Query:
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
 
-        `after:` and `before:` test this day:
-        - In a query with `tag:`, `to:` or `by:` (see `finds_calls`): the call's day.
-        - In any other query: the row's day.
+        In a query with `tag:`, `to:` or `by:` (see `finds_calls`), `after:` and
+        `before:` compare with the day of the call. In other queries, they compare with
+        the day of the row.
 
-        path: the lookup from a row to its call, such as `recording__call__`. It
-        is empty if the rows are calls.
+        path: the lookup from a row to its call, such as `recording__call__`. It is
+        empty if the rows are calls.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls

@@ -17,7 +17,8 @@ from transcription.search.query import MAX_LENGTH, Query, parse
 from transcription.search.snippets import snippets_of
 
 RESULTS_PER_PAGE = 20
-# Besides transcripts, a search shows at most this many notes or calls.
+# A search also shows notes. Without words, it shows calls instead of notes. Show at
+# most this many.
 MAX_OTHER_RESULTS = 10
 # To find calls without a transcript, read only this many of the newest matching calls.
 NEWEST_CALLS = 500

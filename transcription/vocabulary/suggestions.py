@@ -40,7 +40,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def progress() -> dict[str, Any]:
-    """Return the latest corrections of past transcripts, and whether one is running."""
+    """Return the latest batches, and whether a batch is still running."""
     batches = list(Batch.objects.select_related("author")[:BATCHES])
     is_busy = any(batch.finished_at is None for batch in batches)
     return {"batches": batches, "is_busy": is_busy}

@@ -34,7 +34,7 @@ ADMIN_CALLS = "/admin/caller/call/"
 
 
 def utc(text):
-    """Return this time in UTC, such as `2026-11-26 22:00`, as a datetime."""
+    """Turn a text such as `2026-11-26 22:00`, which is in UTC, into a datetime."""
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
