@@ -19,8 +19,8 @@ from caller.twilio.states import CallState
 LISTING_DELAY = timedelta(minutes=2)
 # How long we wait for Twilio's price and recordings after the end of a call.
 LATE_DATA_PERIOD = timedelta(minutes=10)
-# Accepted difference between Twilio's clock and ours. A clock with a wrong time zone or
-# without summer time is an hour wrong.
+# Accepted difference between Twilio's clock and ours. For example, a clock without
+# summer time is an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
 # Our request to place a call takes at most this long.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
@@ -88,8 +88,9 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    - First check: only set `missed_at`. Perhaps our clock was set forward, so that the
-      call looks old although our request to place the call is still running.
+    - First check: set `missed_at` and plan the second check. Perhaps our clock was set
+      forward, so that the call looks old although our request to place the call is
+      still running.
     - Second check, at least RECHECK_AFTER later: set the call to FAILED.
     - If the call is older than MAX_CLOCK_ERROR: set it to FAILED at the first check.
     """

@@ -73,7 +73,8 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
 
     At most `most` calls of the last ATTENTION_PERIOD, the newest call first. IsConcern
     says which transcripts are bad. Calls that also have a good or verified transcript
-    are left out. Makes five queries, each with an index.
+    are left out, and calls with codes (Kind.CODE). Makes five queries, each with an
+    index.
     """
     since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)

@@ -27,11 +27,12 @@ MAX_REFUSED_ROWS = 100
 def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     """Save and place a new call. Return the call to show to the operator.
 
-    - An earlier call to this number has not ended: only return the earlier call.
-    - A rule or Twilio refuses `call`: save the reason in `call.error`. Return `call`.
+    - If an earlier call to this number has not ended, only return the earlier call.
+    - Otherwise, save, place and return `call`. If a rule or Twilio refuses the call, or
+      if Twilio's answer is lost, `call.error` has the reason.
 
     phone: the operator's verified phone, which Twilio calls first and connects with the
-    number. None: the call is a message, without an operator.
+    number. None: no operator is connected.
     """
     with transaction.atomic():
         lock_dialling()

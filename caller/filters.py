@@ -74,8 +74,7 @@ class RecordingLengthFilter(LengthFilter):
 class OriginFilter(ChoiceFilter):
     """Filter recordings by origin: a call, a file or a URL.
 
-    "A call" finds every value that Twilio gives to `source`, such as RecordVerb and
-    DialVerb.
+    "A call" finds the recordings that have a Call, whatever their `source` is.
     """
 
     title = "origin"

@@ -256,7 +256,7 @@ def without_separators(value: str) -> str:
 
 
 def _has_plus(value: str) -> bool:
-    """Return whether `value` without separators begins with `+`: `(+44) 20` does."""
+    """Return whether the number in `value` begins with `+`, as in `(+44) 20`."""
     return _kept_characters(value).startswith(PLUS_SIGNS)
 
 

@@ -58,15 +58,16 @@ def require_package(name: str, package: str, requirements: str) -> None:
 def refuse_invalid_url(name: str, example: str) -> Iterator[None]:
     """Raise ImproperlyConfigured if the `with` block cannot parse the URL (ValueError).
 
-    name: the setting. The message does not show the URL, which may contain a password.
+    name: the setting. Neither the message nor the traceback shows the URL, which may
+    contain a password.
     """
     try:
         yield
-    except ValueError as error:
+    except ValueError:
         raise ImproperlyConfigured(
             f"{name} must be a URL such as {example}. In the password, write special "
             "characters as percent codes: %2F for /, %3F for ?, %23 for #."
-        ) from error
+        ) from None
 
 
 def one_of(name: str, *choices: str) -> str:

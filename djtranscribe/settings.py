@@ -165,7 +165,8 @@ if TASK_BROKER_SECRET_URL:
             f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
         )
     with refuse_invalid_url("TASK_BROKER_URL", "amqp://user:password@host:5672//"):
-        _ = urlsplit(TASK_BROKER_SECRET_URL).port
+        # Celery accepts several URLs, to be tried one after the other.
+        _ = [urlsplit(url).port for url in TASK_BROKER_SECRET_URL.split(";")]
     require_package("TASK_BROKER_URL", "celery", "djtranscribe/worker/requirements.txt")
 TASKS = {
     "default": {

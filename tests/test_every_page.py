@@ -525,7 +525,10 @@ def test_only_a_user_who_may_allow_calls_deletes_the_number_of_a_blocked_contact
     rows, operator_client
 ):
     operators = Group.objects.get(name="Operators")
-    operators.permissions.add(Permission.objects.get(codename="delete_contactnumber"))
+    may_delete = Permission.objects.filter(
+        codename__in=["delete_contactnumber", "delete_contact"]
+    )
+    operators.permissions.add(*may_delete)
     Contact.objects.update(do_not_call=True)
     contact = Contact.objects.get()
     number = contact.numbers.create(number="+14155550123")
@@ -540,6 +543,8 @@ def test_only_a_user_who_may_allow_calls_deletes_the_number_of_a_blocked_contact
     }
 
     operator_client.post(f"/admin/caller/contact/{ROW}/change/", typed)
+    operator_client.post(f"/admin/caller/contact/{ROW}/delete/", {"post": "yes"})
+    act(operator_client, "caller/contact", "delete_selected", post="yes")
     refused = contact.numbers.count()
     operators.permissions.add(Permission.objects.get(codename="change_donotcall"))
     typed |= {"do_not_call": "on"}

@@ -141,7 +141,8 @@ def _unmatched_words(
 ) -> Iterator[AlignedWord]:
     """Yield the words of text[begin:end], which have no match in the list.
 
-    unmatched: the words of the list at this place, which have no match in the text.
+    unmatched: the words of the list at this place, which have no match in the text. May
+    be empty.
     """
     said = list(re.finditer(r"\S+", text[begin:end]))
     for number, found in enumerate(said):
@@ -158,10 +159,11 @@ def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedW
     number: index of this word among `count` successive words without a match.
     unmatched: the words of the list at the same place.
 
+    - If `unmatched` is empty, nothing is known: no times and no speaker.
     - If `unmatched` has `count` words, return the word with the index `number`.
-    - Otherwise, only the first and the last of the `count` words get a time. For
-      example, the text has "20 mg" and the list has "20mg": "20" gets the start of
-      "20mg", and "mg" gets the end of "20mg".
+    - Otherwise, all words get the speaker of the first word in `unmatched`, but only
+      the first and the last word get a time. For example, the text has "20 mg" and the
+      list has "20mg": "20" gets the start of "20mg", and "mg" gets the end of "20mg".
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

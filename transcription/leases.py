@@ -5,7 +5,8 @@ The rows are transcripts and notifications. Other models use only `unleased`.
 The column `kills` counts the workers that were killed during a step, for example
 because the machine ran out of memory. A worker adds 1 in advance, in case it is killed:
 - It adds the 1 when it takes the lease.
-- After a success or a final failure, it sets `kills` to 0.
+- After a success or a final failure, it sets `kills` to 0. If the failure is that the
+  row has killed too many workers, `kills` stays at MAX_KILLS.
 - After any other outcome, such as a retry, it subtracts its 1.
 - If it is killed, it cannot subtract its 1, so the 1 stays.
 """

@@ -2,7 +2,8 @@
 
 Each step takes a claimed transcript and stores the outcome. Then the step releases the
 lease, or keeps the lease for the next step (`store_and_continue`). If a step raises an
-error, tasks.take_step stores the error and releases the lease.
+error, tasks.take_step stores the error and releases the lease. But after LeaseLost, or
+if the database does not work, nothing is stored.
 """
 
 from collections.abc import Callable
@@ -93,9 +94,8 @@ def provide_audio(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # Send Twilio's URL only in the first attempt. If audio_url is already set, an
-    # earlier attempt failed, perhaps because AssemblyAI could not open Twilio's URL. In
-    # this case, upload the audio.
+    # If audio_url is already set, upload the audio, even with AUDIO_DELIVERY "url". For
+    # example, AssemblyAI could not open Twilio's URL, or an upload has expired.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.store_and_continue(
@@ -154,8 +154,8 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # A refusal, for example because of a negative balance, begins a SUBMIT pause.
-        # In this pause, results of other jobs are still read.
+        # With a negative balance, AssemblyAI refuses only requests that cost money. So
+        # results are still read during a pause of the kind SUBMIT.
         with guard_request(ASSEMBLYAI, SUBMIT):
             job = create_job(transcript, body)
     except VendorError as error:

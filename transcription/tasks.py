@@ -129,7 +129,7 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             raise
 
     # robust=True: if the queue is down, the web request does not fail. `sweep` queues
-    # the transcript later.
+    # the transcript later. `send` cannot be a partial: Django logs its __qualname__.
     transaction.on_commit(send, robust=True)
 
 

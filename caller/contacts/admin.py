@@ -29,7 +29,7 @@ def protected_fields(request: HttpRequest) -> list[str]:
 
 
 def is_protected(contact: Contact | None, request: HttpRequest) -> bool:
-    """Return whether the contact's numbers are read-only for this user.
+    """Return whether this user may not change or delete the contact's numbers.
 
     True if one of the `protected_fields` is set. For example, a user who may not untick
     `do_not_call` must not remove the number: then we could call the number again.
@@ -86,6 +86,13 @@ class ContactAdmin(
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return protected_fields(request)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Contact | None = None
+    ) -> bool:
+        return not is_protected(obj, request) and super().has_delete_permission(
+            request, obj
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         return super().get_queryset(request).prefetch_related("numbers")

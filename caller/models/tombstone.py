@@ -12,7 +12,11 @@ class TombstoneQuerySet(models.QuerySet["Tombstone"]):
 
 
 class Tombstone(models.Model):
-    """A call or recording that was deleted on this site. It is never imported again."""
+    """A call or recording that was deleted on this site.
+
+    Webhooks and `reconcile` do not store it again. Only `manage.py transcribe <SID>`
+    does, and it deletes the tombstone.
+    """
 
     sid = models.CharField("SID", max_length=34, unique=True)
     deleted_at = models.DateTimeField(auto_now_add=True)

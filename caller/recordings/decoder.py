@@ -31,7 +31,7 @@ MAX_SECONDS = 24 * 3600
 
 
 class Peaks:
-    """The loudest sample of each block of audio. Longer audio has longer blocks."""
+    """The peak of each block of audio. Longer audio has longer blocks."""
 
     def __init__(self) -> None:
         self.peaks = array("H")
@@ -42,7 +42,7 @@ class Peaks:
     def add(self, channels: list["array[int]"]) -> None:
         """Add 16-bit samples, one array per channel.
 
-        The peak of a block is its loudest sample in any channel.
+        The peak of a block is its loudest measured sample (see SAMPLES) in any channel.
         """
         size, at = len(channels[0]), 0
         self.count += size

@@ -111,8 +111,8 @@ class Recording(models.Model):
     )
 
     # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
-    # With SPEECH_RATES, it is in the currency of the Twilio account, otherwise in
-    # dollars.
+    # A price from SPEECH_RATES is in the currency of the Twilio account. The price of a
+    # model that is missing there is in dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -159,7 +159,7 @@ class Recording(models.Model):
     def transcription_cost_text(self) -> str:
         """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none.
 
-        At most one query: for the currency, if the call has no price yet.
+        At most one query (for the currency), if `call` is loaded.
         """
         if not self.transcription_cost:
             return ""
@@ -310,7 +310,8 @@ class Recording(models.Model):
         The row is not changed if another worker stores or deletes the audio meanwhile.
         Raises audio.NotAudio, or OSError if the storage cannot save the file.
         expected_bytes: the size of the complete audio. None if it is unknown.
-        keep_alive: called regularly, see audio.Heartbeat.
+        keep_alive: called regularly (see audio.Heartbeat), but not while `chunks` are
+        read. For that, use audio.with_heartbeat.
         """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             suffix = formats.suffix(file.read(formats.HEAD_BYTES))

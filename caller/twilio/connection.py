@@ -64,7 +64,7 @@ class Transport(HttpClient):  # type: ignore[misc]
 def regional_url(region: str, edge: str) -> str:
     """Return the API's URL for a region and an edge. Either may be empty.
 
-    If the edge is empty, the region's edge in EDGES is used.
+    If only the edge is empty, the region's edge in EDGES is used.
     """
     if not (region or edge):
         return REAL_API

@@ -1,8 +1,9 @@
 """Write and read a backup: a tar file with the database and the recordings' audio.
 
 The first file is `database.sqlite3` or `database.dump` (pg_dump's custom format). The
-other files are the audio: `audio/<name in the storage>`. If a recording is added or
-deleted during the backup, its audio or its row may be missing.
+other files are the audio: `audio/<name in the storage>`. The database comes first, so
+that the audio of every row follows. The audio is missing only if a recording is deleted
+during the backup.
 """
 
 import lzma

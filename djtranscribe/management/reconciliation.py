@@ -54,7 +54,8 @@ class Row:
         # `repaired` counts those of them that were repaired now.
         self.missing = self.repaired = 0
         # These count newer differences, which our own checks will find soon: those that
-        # were repaired now, and those that were not.
+        # were repaired now, and those that were not. `still_changing` also counts jobs
+        # that `find_and_store_job` did not store.
         self.repaired_early = self.still_changing = 0
         self.foreign = 0  # items that this site did not create
 
@@ -63,9 +64,10 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed. None: the data changed long ago.
-        If the data changed in the last RECOVER_SECONDS, count the difference as new,
-        because our own checks would soon find it.
+        happened_at: when the vendor's data changed, or when our own check is due. If
+        this time is in the future or in the last RECOVER_SECONDS, count the difference
+        as new, because our own checks would soon find it. None: the time is unknown, so
+        the difference is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -103,8 +105,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio does not tell when it set the price. Use the time of our next
-            # check: if it is in the future, the difference counts as new.
+            # Twilio does not tell when it set the price, so use the time of our next
+            # check.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)

@@ -161,7 +161,8 @@ class LimitedAdapter(HTTPAdapter):
     - stream=True: only the headers must arrive in this time. Read the body with
       `chunks`.
     - Streamed request body: the time starts again with each piece that is sent.
-    Raises requests.ReadTimeout and AnswerTooLarge.
+    Before a request, the thread gives its database connection back to the pool (see
+    `release_connection`). Raises requests.ReadTimeout and AnswerTooLarge.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:

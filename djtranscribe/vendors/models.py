@@ -46,7 +46,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         Yields the vendor's pause, or None.
 
         During a pause, raises VendorError(account=True), except for:
-        - a probe (see `may_send`)
+        - a request that `may_send` allows, such as a probe
         - a READ in a SUBMIT or JOB pause
 
         A VendorError with account=True in the `with` block begins a pause. A success

@@ -15,7 +15,7 @@ from djtranscribe.worker.waking import Wakeups
 
 # If this many messages of a task wait in the queue, the sweep (maintenance.py) queues
 # no more messages of this task. Messages of a back-fill (old recordings, from
-# reconcile --all) are counted separately.
+# reconcile --all) are counted separately, as far as the engine can.
 BACKLOG = 200
 
 
@@ -42,8 +42,8 @@ class Engine(Protocol):
 
         back_fill: True counts the messages for old recordings (reconcile --all). False
         counts all other messages.
-        With a broker, the messages of other tasks count, too (see CeleryQueue). If the
-        broker does not answer, return True.
+        A broker has one total for the messages of all tasks, so other messages may
+        count, too (see CeleryQueue). If the broker does not answer, return True.
         """
 
     def waiting(self) -> int | None:

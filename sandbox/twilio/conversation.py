@@ -20,7 +20,8 @@ LOOK_SECONDS = 0.05
 def run(call: Call, verb: Verb, base: str) -> Following | None:
     """Run <Dial>. Return the request to its action URL, or None if it has no action.
 
-    If the call has ended, send the request at once and raise CallOver.
+    If the call has ended and there is an action URL, send the request at once and raise
+    CallOver.
     """
     attributes = verb.attributes
     numbers = [each for each in verb.children if each.name == "Number"]
@@ -108,7 +109,8 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
         recording.seconds = passed
         recording.duration = round(passed)
     if not call.over.is_set() and not child.over.is_set() and length < limit:
-        # Both have finished speaking. The person who spoke last hangs up.
+        # Both have finished speaking. The called person hangs up. With the fate
+        # "listens" (see fates.py), the person who called hangs up.
         who = call if second.fate == "listens" else child
         who.hang_up("hangs up")
     raise CallOver

@@ -192,7 +192,7 @@ pages = Pages()
 
 
 def at_the_page() -> list[Call]:
-    """Return the calls that a user answers on the phone page, oldest first."""
+    """Return the calls in which a user of the phone page speaks, oldest first."""
     with network.lock:
         calls = sorted(network.calls.values(), key=lambda call: call.created)
     return [

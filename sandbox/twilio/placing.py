@@ -58,7 +58,7 @@ def new_call(
 def person_of(number: str) -> Person:
     """Return the person with this number.
 
-    While the phone page is open, its user answers calls to numbers without a fate (see
+    While the phone page is open, its user speaks for all numbers without a fate (see
     fates.py).
     """
     fate = fate_of(number)

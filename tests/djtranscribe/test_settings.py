@@ -147,20 +147,23 @@ def test_invalid_number_of_seconds_is_refused_by_name(value):
 @pytest.mark.parametrize(
     ("name", "url"),
     [
-        ("DATABASE_URL", "postgres://user:pass/word@db.example.com/calls"),
+        ("DATABASE_URL", "postgres://user:s3cr/et@db.example.com/calls"),
         ("DATABASE_URL", "postgres://user:password@db.example.com:54x/calls"),
         ("DATABASE_URL", "oracle7://db.example.com/calls"),
-        ("TASK_BROKER_URL", "amqp://user:pass/word@mq.example.com//"),
+        ("TASK_BROKER_URL", "amqp://user:s3cr/et@mq.example.com//"),
         ("TASK_BROKER_URL", "redis://mq.example.com:six/0"),
     ],
 )
 def test_an_invalid_url_is_refused_by_name_and_is_not_shown(name, url):
     done = python("manage.py", "check", **{**COMPLETE, name: url})
+    with_traceback = python("-c", "import djtranscribe.settings", **{name: url})
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"{name} must be a URL such as")
-    assert "example.com" not in done.stderr
     assert "Traceback" not in done.stderr
+    for shown in (done.stderr, with_traceback.stderr):
+        assert "example.com" not in shown
+        assert "s3cr" not in shown
 
 
 def test_every_number_of_seconds_is_checked():

@@ -77,7 +77,7 @@ REQUEST = re.compile(
 
 
 def suggest_change(reason: str, request: dict[str, Any]) -> str | None:
-    """Return a sentence that says which setting to change.
+    """Return a sentence that says what to change, such as a setting.
 
     Return "" if the cause is unknown. Return None if the cause is this recording or the
     content of its keyword list.

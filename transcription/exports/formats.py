@@ -53,8 +53,8 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     its speaker and channel.
 
     - Version.ORIGINAL: the words as AssemblyAI sent them.
-    - Version.CURRENT, without corrected words and named speakers: the same.
-    - Version.CURRENT, with corrected words or named speakers: the current words.
+    - Version.CURRENT, without live corrections and named speakers: the same.
+    - Version.CURRENT, with live corrections or named speakers: the current words.
       `channel` is null for a speaker on several channels.
     - Version.BOTH: the words of Version.CURRENT. If the text was corrected, also
       `original_text` and `original_words`.

@@ -1,8 +1,9 @@
 """Subtitles from words: short texts (cues) that are shown while they are spoken.
 
 If speakers answer each other quickly, they share a cue, with one line for each speaker.
-Each line begins with the speaker's name or a dash. If people talk at the same time,
-their cues overlap. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
+Without names, each of these lines begins with a dash. With names, the first cue of each
+turn begins with the speaker's name. If people talk at the same time, their cues
+overlap. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
 bbc.github.io/subtitle-guidelines
 """
 
@@ -19,7 +20,8 @@ from transcription.words import Word, join_words, turns
 MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
 CHARACTERS_PER_SECOND = 20
-# Usually, a cue is shown for at least this long. See `cue_end` for the exceptions.
+# Usually, a cue is shown for at least this long. It is shorter at the end of the audio,
+# and in the cases that `cue_end` describes.
 USUAL_MIN_MS = 1000
 # A cue disappears at most this long after the end of its speech.
 MAX_LINGER_MS = 500

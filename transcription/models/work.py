@@ -37,8 +37,9 @@ UPLOAD_LIFETIME = timedelta(hours=23)
 BACKOFF_SECONDS = (5, 900)
 # After this many failed attempts at one step (about a day), the transcript fails.
 MAX_ATTEMPTS = 100
-# Repeat failed jobs until a transcript has had this many jobs. This limit does not
-# apply to jobs that failed because of our settings.
+# Some failed jobs are repeated (see `handle_failed_job` in steps.py), until the
+# transcript has had this many jobs. This limit does not apply to jobs that failed
+# because of our settings.
 MAX_JOBS = 4
 
 

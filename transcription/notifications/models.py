@@ -131,7 +131,8 @@ class Notification(models.Model):
     """A message that a transcript is finished or was reviewed, and its delivery.
 
     The row is created in the transaction that changes the transcript. delivery.py sends
-    the message. The row stays for a while as a log, even if the transcript is deleted.
+    the message. The row stays for a while as a log, even if retention deletes the
+    transcript. Only the erasure of a person deletes the row.
     """
 
     class Kind(models.TextChoices):

@@ -169,7 +169,8 @@ def delete_slice(deletion: Deletion) -> bool:
     Raises LeaseLost.
     """
     overwrite_deleted()
-    # Delete only what is due now. A wrong clock may have set `begun_at` to the future.
+    # Delete only what was due when the Deletion began. If the clock was wrong then,
+    # `begun_at` may be in the future: delete only what is due now.
     until = min(deletion.begun_at, timezone.now())
     for name, kind in KINDS.items():
         state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})

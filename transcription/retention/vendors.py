@@ -40,7 +40,8 @@ def count_failures(before: int, error: VendorError | OSError) -> int:
     before: the number without this error.
     - If the cause is our account, such as a wrong API key, return MAX_FAILURES: the
       next requests would fail, too.
-    - If the cause is one row or file, return 0: other rows may succeed.
+    - If the cause is one row or file, return 0: other rows may succeed. This includes
+      every OSError, because often only one file cannot be deleted.
     """
     if isinstance(error, OSError) or (error.permanent and not error.account):
         return 0

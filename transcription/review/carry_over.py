@@ -56,7 +56,7 @@ class CarryOver(NamedTuple):
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
-    carried: list[Change]  # the new transcript has the same mistake: correct it, too
+    carried: list[Change]  # the new transcript has the same uncorrected text
     open: list[OpenChange]  # a person must check these
 
 
@@ -123,8 +123,9 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    At each place, a correction of a newer transcript hides those of older transcripts.
-    But an `open` correction does not hide them.
+    If several transcripts have a correction at the same place, the correction of the
+    newest transcript counts. If that correction is `open`, older ones with another text
+    can be `open`, too.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)

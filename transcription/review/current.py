@@ -31,8 +31,9 @@ class Change(NamedTuple):
 def words_of(transcript: Transcript) -> list[Word]:
     """Return the current words of a transcript.
 
-    Without a revision, return AssemblyAI's list of words, which may be empty. Makes
-    three queries if the transcript has a revision.
+    Without a revision, the words come from AssemblyAI's list of words. If the list is
+    missing or empty, the result is [], even if there is a text. Makes three queries if
+    the transcript has a revision.
     """
     return words_of_each([transcript])[transcript.pk]
 
@@ -87,7 +88,10 @@ def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
 
 
 def is_edited(transcript: Transcript) -> bool:
-    """Return whether any words are corrected now, or any speakers are named."""
+    """Return whether a correction is live, or a speaker has a name.
+
+    A live correction may also mark words as right, without a change.
+    """
     if not transcript.revision:
         return False
     corrections = transcript.corrections.filter(is_live=True)

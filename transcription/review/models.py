@@ -190,7 +190,7 @@ class Score(models.Model):
     # `transcript`. A keyterm that occurs twice counts twice.
     terms = models.PositiveIntegerField()
     terms_right = models.PositiveIntegerField()
-    # Number of wrong keyterms in `transcript`: the reference has other words there.
+    # How often `transcript` has a keyterm where the reference does not have it.
     false_terms = models.PositiveIntegerField()
     # `words`: number of words in the reference. `words_wrong`: number of words that are
     # replaced, left out or added in `transcript`.

@@ -112,8 +112,8 @@ def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpRes
 def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show this transcript beside another transcript of the same recording.
 
-    `with` in the URL is the UUID of the other transcript. By default, the other
-    transcript is the newest completed one.
+    `with` in the URL is the UUID of the other transcript, which must be completed. By
+    default, the other transcript is the newest completed one.
     """
     rows = Transcript.objects.select_related("recording__call", "vocabulary", "score")
     rows = rows.defer("words", *Transcript.LARGE_COLUMNS)

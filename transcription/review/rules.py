@@ -23,7 +23,10 @@ MAX_NAME_LENGTH = 80
 
 
 class Refused(Exception):
-    """The request is not valid (HTTP 400). str() is a sentence for the user."""
+    """The request cannot be carried out. str() is a sentence for the user.
+
+    The review page's requests and the API get HTTP 400. Forms show the sentence.
+    """
 
 
 class Conflict(Exception):
@@ -132,7 +135,7 @@ def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) 
     ranges: the corrections of `target`. touched: the live corrections that overlap with
     `ranges`. A correction in `touched` prevents the undo or redo in two cases:
     - It was made after `target`.
-    - It also replaces words outside `ranges`. Example: a redo of words 1 and 2, while a
+    - None of `ranges` contains all its words. Example: a redo of words 1 and 2, while a
       correction of words 2 and 3 is live.
     """
     keys = [each.correction for each in touched]

@@ -30,8 +30,10 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL's index stores at most 255 positions of a word, so it may miss a phrase in
-# a long text. For texts of at least this many characters, _PHRASE also uses LIKE.
+# PostgreSQL's index may miss a phrase in a long text: it stores at most 255 positions
+# of a word, and none above 16,383. For texts of at least this many characters, _PHRASE
+# also uses LIKE. In a shorter text, the index misses a phrase only if one of its words
+# occurs more than 255 times.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

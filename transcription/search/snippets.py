@@ -113,7 +113,7 @@ def snippet_of(transcript: Transcript, query: Query, words: list[Word]) -> Snipp
 def passage_start(text: str, all_tokens: list[Token], match: int) -> int:
     """Return the index of the passage's first token.
 
-    It begins at most BEFORE (50) characters ahead of the match.
+    The token begins about 50 characters (BEFORE) ahead of the match.
     match: the index of the first token of the match.
     """
     first = match
