@@ -42,6 +42,9 @@ def values(
         "MFA_PASSKEY_LOGIN_ENABLED": True,
         "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
         "MFA_TOTP_ISSUER": "djtranscribe",
+        # Also accept the code before and the code after, because it takes time to type
+        # a code, and a phone's clock may be a little wrong (RFC 6238, section 5.2).
+        "MFA_TOTP_TOLERANCE": 1,
         # For development: browsers allow passkeys over http, but only on localhost.
         "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": debug and not is_https,
         "SOCIALACCOUNT_ADAPTER": "djtranscribe.accounts.single_sign_on.SsoAdapter",

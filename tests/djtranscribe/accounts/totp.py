@@ -5,9 +5,12 @@ import struct
 import time
 
 
-def totp(secret: str) -> str:
-    """Return the code that an authenticator app shows now. RFC 6238"""
-    counter = struct.pack(">Q", int(time.time() // 30))
+def totp(secret: str, codes_ago: int = 0) -> str:
+    """Return a code of an authenticator app: the code that it shows now (RFC 6238).
+
+    codes_ago: 1 returns the code before, and so on. The app changes it every 30 s.
+    """
+    counter = struct.pack(">Q", int(time.time() // 30) - codes_ago)
     digest = hmac.new(base64.b32decode(secret), counter, hashlib.sha1).digest()
     start = digest[-1] & 15
     (number,) = struct.unpack(">I", digest[start : start + 4])

@@ -191,6 +191,21 @@ def test_a_login_that_is_cancelled_is_forgotten(client, ada):
     assert second_step.redirect_chain[-1][0] == LOGIN
 
 
+@pytest.mark.parametrize(("codes_ago", "is_right"), [(1, True), (2, False)])
+def test_the_code_before_is_accepted_too(client, ada, monkeypatch, codes_ago, is_right):
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now)
+    log_in(client)
+    secret = with_app(client)
+    forget_used_codes()
+
+    browser = Client()
+    log_in(browser)
+    browser.post("/accounts/2fa/authenticate/", {"code": totp(secret, codes_ago)})
+
+    assert is_logged_in(browser) == is_right
+
+
 def test_number_of_wrong_codes_is_limited(client, ada):
     log_in(client)
     secret = with_app(client)
