@@ -17,7 +17,7 @@ class DialForm(forms.ModelForm[Call]):
         super().__init__(*args, **kwargs)
         lists = cast("forms.ModelChoiceField[Any]", self.fields["vocabulary"])
         lists.empty_label = "Automatic"
-        # Name the lists in the order of VocabularyQuerySet.find_for_number.
+        # This text has the same order as VocabularyQuerySet.find_for_number.
         lists.help_text = (
             f"{lists.help_text} Automatic: the list of the contact, the number or the "
             "country, or else the default list."

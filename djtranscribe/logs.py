@@ -17,7 +17,7 @@ from django.utils import timezone
 DIAL_PATH = re.compile(r"/dial/[^\s\"']*")
 # A link for a new password is secret: it works until it is used, at most an hour.
 RESET_PATH = re.compile(r"/password-reset/[^\s\"']+")
-# Query strings of these paths. They may contain phone numbers and search terms.
+# Query strings of some pages, which may contain phone numbers and search terms.
 QUERY_STRING = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
 # A phone number in any path. Clients may invent URLs such as /api/calls/14155551234.
 NUMBER_IN_PATH = re.compile(

@@ -77,9 +77,9 @@ def killed_workers_message(work: str) -> str:
 def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
-    A worker adds 1 to `kills` in advance, in case it is killed. Subtract this 1:
-    - after an exception, because this worker was not killed
-    - before the work, if this worker is stopping (see `stop_counting_kills`)
+    A worker adds 1 to `kills` in advance, in case it is killed. This function subtracts
+    the 1 after an exception, because then the worker was not killed. If the worker is
+    stopping, it subtracts the 1 before the work (see `stop_counting_kills`).
     """
     _uncount()
     _held[row.lease] = row

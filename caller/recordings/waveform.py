@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Maximum number of levels, one per part of the audio. Also the width of the picture.
 LEVELS = 600
-# For speed, measure only this many samples of each part (at most twice as many). For
-# three hours of audio, this is 20 times as fast, and the picture looks the same.
+# For speed, measure only some samples of each part: between this many and twice as
+# many. For three hours of audio, this is 20 times as fast, and the picture is the same.
 SAMPLES = 4000
 # `python -m caller.recordings.decoder` must be run in this folder.
 ROOT = Path(__file__).resolve().parents[2]

@@ -64,10 +64,10 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our own check is due. If
-        this time is in the future or in the last RECOVER_SECONDS, count the difference
-        as new, because our own checks would soon find it. None: the time is unknown, so
-        the difference is not new.
+        happened_at: when the vendor's data changed. If this time is in the last
+        RECOVER_SECONDS, the difference is new: our own checks would soon find it. If
+        the time of the change is unknown, pass the time of our next check, which may be
+        in the future (new), or None (not new).
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:

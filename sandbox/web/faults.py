@@ -14,7 +14,7 @@ KINDS = (
     "reset_after",  # close the connection without an answer
     "hang_after",  # {"hang_after": 5}: wait 5 s, then send the answer
     "truncate",  # {"truncate": 9}: send 9 bytes of the body, and close the connection
-    # The stand-in does not handle the request, but answers.
+    # The stand-in does not handle the request.
     "html",  # answer with a page in HTML
 )
 

@@ -230,8 +230,8 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # `kills` becomes 1, as for a new lease: a worker adds 1 in advance, in case it
-        # is killed (see leases.py).
+        # Set `kills` to 0 after the step, plus 1 that a worker adds in advance of the
+        # next step, in case it is killed (see leases.py).
         self.store_or_raise(
             attempts=0,
             error="",

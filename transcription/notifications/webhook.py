@@ -120,7 +120,7 @@ def error_for(answer: requests.Response) -> WebhookError:
     """Turn a response with a status other than 2xx into an error."""
     status = answer.status_code
     if status == requests.codes.gone:
-        # Source: the specification of Standard Webhooks.
+        # This meaning of 410 is in the specification of Standard Webhooks.
         return WebhookError(
             "HTTP status 410: the receiver wants no more messages.",
             permanent=True,

@@ -114,7 +114,8 @@ def _interval(
     if not whole:
         return None
     shares = []
-    # Sample scores, not words: the words of one transcript are not independent.
+    # Draw whole transcripts, not words, because the words of a transcript are not
+    # independent.
     for sample in _samples(len(wholes)):
         if of := sum(map(wholes.__getitem__, sample)):
             shares.append(100 * sum(map(parts.__getitem__, sample)) / of)

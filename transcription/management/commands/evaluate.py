@@ -191,9 +191,9 @@ def find_transcript(
 ) -> Transcript | None:
     """Return the newest transcript with this audio, keyword list and models, or None.
 
-    Failed transcripts are left out. Unfinished transcripts are included: their
-    `vocabulary_version` is None until the keyword list is sent.
+    Failed transcripts are left out.
     """
+    # `vocabulary_version` is None until the keyword list is sent.
     digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
     version = words.version if words else None
     return (
