@@ -256,8 +256,8 @@ def refresh(transcript: Transcript) -> None:
         columns = payloads.result_columns(job, transcript.request)
         cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
         if transcript.siblings().exists():
-            # Store both results or none: if this worker dies in between, the next worker
-            # repeats both.
+            # Store both results or none. If this worker dies in between, the next
+            # worker repeats both.
             with transaction.atomic():
                 transcript.finish(cost=cost, **columns)
                 carry_over_and_score(transcript)

@@ -236,8 +236,8 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
             )
 
     # The queries: session, user, permissions (2), call, recordings, transcripts, log of
-    # readers (2), score, number of other transcripts, notes, tags, all tags, whether
-    # the number may be called (2).
+    # readers (2), score, number of other transcripts, notes, tags, whether the number
+    # may be called (2).
     with django_assert_max_num_queries(15):
         page = browser.get(call.get_absolute_url())
 

@@ -214,7 +214,7 @@ def test_a_longer_name_is_not_under_the_path(under):
 
 
 def test_every_name_that_our_addresses_begin_with_works_or_is_refused(settings):
-    """The site has the page /admin/, so BASE_URL must not end with /admin."""
+    """The site has the page /admin/, so /admin must not be the path of BASE_URL."""
     names = {route.split("/")[1] for route, _ in addresses()} - {""}
     assert {"calls", "admin"} < names
 

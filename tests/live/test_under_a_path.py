@@ -33,7 +33,7 @@ SET_UPS = {
     "SCRIPT_NAME in the environment": ("/calls", False, "", {"SCRIPT_NAME": "/calls"}),
     "nginx keeps two names": ("/team.a/our-calls", False, "", {}),
 }
-# In these set-ups, the tests dial a call. In the other set-ups, only pages are tested.
+# In these set-ups, the tests dial a call. The other set-ups need no worker.
 WITH_A_CALL = list(SET_UPS)[:2]
 LINK = re.compile(r'\s(?:href|src|action|hx-get|hx-post)="([^"#]+)')
 PAGES = ("/", "/dial/14155551234/", "/search/?q=call", "/api/", "/admin/")

@@ -112,8 +112,8 @@ def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
 def test_a_signal_to_all_its_processes_ends_it():
     stand_in = started("assemblyai", "--pace", "0")
     # After this job, a worker waits for the next job and holds the lock of the queue.
-    # If the signal kills the worker, nobody releases the lock. The stand-in must end all
-    # the same.
+    # If the signal kills the worker, nobody releases the lock. The stand-in must still
+    # end.
     transcribe(stand_in, SILENCE)
     below = descendants(stand_in.process.pid)
 

@@ -21,7 +21,7 @@ ERRORS = re.compile('(?s)<ul class="errorlist.*?</ul>')
 def save_twice(
     name: str, model: Any, paths: list[str], fields: Any, value: Any
 ) -> None:
-    """POST two forms at once. Both forms are validated before the first is saved.
+    """POST two forms at once. On PostgreSQL, both are validated before the first save.
 
     Prints the answers, and how many rows have `value`.
     fields: the form, or a function that returns the form for a path.

@@ -91,9 +91,9 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # `missing_text_reason` is about the current text. Perhaps AssemblyAI found no words,
-    # and a person has added some. Then the reason is empty, but the original version
-    # has no text: say that nobody spoke.
+    # `missing_text_reason` is about the current text. If AssemblyAI found no words, and
+    # a person has added some, the reason is empty. But the original version has no
+    # text, so say that nobody spoke.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

@@ -1,7 +1,7 @@
 """Invalid and forged requests to webhooks: no server error, and no changed row.
 
 Tests with the fixture `hook` run for each webhook in tests/test_every_webhook.py.
-Tests of wrong methods and wrong signatures are in that file.
+That file also tests wrong methods, and signatures for another URL or secret.
 """
 
 import io

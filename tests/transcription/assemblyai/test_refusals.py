@@ -1,4 +1,4 @@
-"""If AssemblyAI refuses our settings, all transcripts wait. None fails."""
+"""If AssemblyAI refuses our settings, new jobs wait. None fails."""
 
 import json
 from datetime import timedelta

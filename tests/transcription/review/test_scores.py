@@ -73,9 +73,9 @@ def test_corrections_are_carried_over_only_to_matching_context():
     found = place_changes(old, sorted(changes), new)
 
     assert found.carried == [Change(2, 4, "metoprolol")]
-    assert [(each.before, each.after) for each in found.open] == [
-        ("call", "ring"),
-        ("the", "our"),
+    assert [(each.place, each.before) for each in found.open] == [
+        (Change(6, 7, "ring"), "call"),
+        (Change(7, 8, "our"), "the"),
     ]
     right = words("please take metoprolol twice and call a ward")
     assert place_changes(old, [Change(1, 3, "metoprolol")], right).satisfied
