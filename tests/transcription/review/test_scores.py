@@ -74,7 +74,7 @@ def test_corrections_are_carried_over_only_to_matching_context():
 
     assert found.carried == [Change(2, 4, "metoprolol")]
     assert [(each.place, each.before) for each in found.open] == [
-        (Change(6, 7, "ring"), "call"),
+        (Change(6, 8, "ring"), "call"),
         (Change(7, 8, "our"), "the"),
     ]
     right = words("please take metoprolol twice and call a ward")
