@@ -4,7 +4,6 @@ twilio.com/docs/voice/twiml/gather, .../dial, .../number
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -134,7 +133,7 @@ def answer(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call.apply_locked(call_state(fields), notice=notice.text)
     if leg:
         return twiml_response(twiml.connect(call, leg.number, call.our_number))
-    return twiml_response(twiml.record(call, replace(notice, text=call.notice)))
+    return twiml_response(twiml.record(call, twiml.stored_notice(call, notice)))
 
 
 def store_incoming_call(sid: str, number: str, fields: Mapping[str, Any]) -> Call:

@@ -33,6 +33,11 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
     response.say(text, language=sentence.language, voice=sentence.voice or None)
 
 
+def stored_notice(call: Call, notice: speech.Sentence) -> speech.Sentence:
+    """Return `notice` with the text of `call.notice`, which is evidence of consent."""
+    return replace(notice, text=call.notice)
+
+
 def record(call: Call, sentence: speech.Sentence) -> str:
     """Play a sentence and the beep, then record."""
     document = _record(
@@ -105,7 +110,7 @@ def connect(call: Call, number: str, caller_id: str) -> str:
     """
     response = VoiceResponse()
     notice = speech.sentence("conversation_notice")
-    say(response, replace(notice, text=call.notice))
+    say(response, stored_notice(call, notice))
     dial = response.dial(
         caller_id=caller_id,
         record="record-from-answer-dual",
@@ -128,7 +133,7 @@ def bridge_notice(call: Call) -> str:
     """Play the notice to the second phone (called by <Dial>), see `connect`."""
     response = VoiceResponse()
     notice = speech.sentence("conversation_notice")
-    say(response, replace(notice, text=call.notice))
+    say(response, stored_notice(call, notice))
     return str(response)
 
 

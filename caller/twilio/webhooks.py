@@ -5,7 +5,6 @@ twilio.com/docs/voice/twiml, .../voice/api/call-resource#statuscallback,
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -81,7 +80,7 @@ def record(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     notice = speech.sentence("notice")
     call.apply_locked(call_state(fields), notice=notice.text)
     # If Twilio repeats this request, play the notice that is stored already.
-    return twiml_response(twiml.record(call, replace(notice, text=call.notice)))
+    return twiml_response(twiml.record(call, twiml.stored_notice(call, notice)))
 
 
 @webhook("twilio-record-done", authentication_fault, form_fields)
