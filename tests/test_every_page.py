@@ -496,6 +496,18 @@ def test_an_operator_changes_no_keyword_list(operator_client):
     assert Vocabulary.objects.get().name == "Cardiology"
 
 
+def contact_form(number, typed):
+    """Return admin's form for the contact of `number`. It changes the number."""
+    return {
+        "name": "Bob",
+        "numbers-TOTAL_FORMS": "1",
+        "numbers-INITIAL_FORMS": "1",
+        "numbers-0-id": number.pk,
+        "numbers-0-contact": number.contact_id,
+        "numbers-0-number": typed,
+    }
+
+
 @pytest.mark.parametrize(
     "protected",
     [{"do_not_call": True}, {"retain_audio_days": 0}, {"retain_text_days": 3650}],
@@ -506,14 +518,7 @@ def test_an_operator_changes_no_number_of_a_protected_contact(
     Contact.objects.update(**protected)
     contact = Contact.objects.get()
     number = contact.numbers.create(number="+14155550123")
-    typed = {
-        "name": "Bob",
-        "numbers-TOTAL_FORMS": "1",
-        "numbers-INITIAL_FORMS": "1",
-        "numbers-0-id": number.pk,
-        "numbers-0-contact": contact.pk,
-        "numbers-0-number": "+14155550124",
-    }
+    typed = contact_form(number, "+14155550124")
 
     operator_client.post(f"/admin/caller/contact/{ROW}/change/", typed)
 
@@ -532,15 +537,7 @@ def test_only_a_user_who_may_allow_calls_deletes_the_number_of_a_blocked_contact
     Contact.objects.update(do_not_call=True)
     contact = Contact.objects.get()
     number = contact.numbers.create(number="+14155550123")
-    typed = {
-        "name": "Bob",
-        "numbers-TOTAL_FORMS": "1",
-        "numbers-INITIAL_FORMS": "1",
-        "numbers-0-id": number.pk,
-        "numbers-0-contact": contact.pk,
-        "numbers-0-number": number.number,
-        "numbers-0-DELETE": "on",
-    }
+    typed = {**contact_form(number, number.number), "numbers-0-DELETE": "on"}
 
     operator_client.post(f"/admin/caller/contact/{ROW}/change/", typed)
     operator_client.post(f"/admin/caller/contact/{ROW}/delete/", {"post": "yes"})
@@ -560,14 +557,9 @@ def test_only_a_supervisor_decides_how_long_calls_are_kept_and_who_is_called(row
     number = contact.numbers.create(number="+14155550123")
     client = client_of(who)
     typed = {
-        "name": "Bob",
+        **contact_form(number, "+14155550124"),
         "retain_audio_days": "1",
         "retain_text_days": "1",
-        "numbers-TOTAL_FORMS": "1",
-        "numbers-INITIAL_FORMS": "1",
-        "numbers-0-id": number.pk,
-        "numbers-0-contact": contact.pk,
-        "numbers-0-number": "+14155550124",
     }
 
     client.post(f"/admin/caller/contact/{ROW}/change/", typed)
