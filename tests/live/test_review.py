@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -303,22 +304,24 @@ def test_undo_waits_for_the_save_and_the_undo_before_it(page: Page):
     heard = texts(page)
     correct(page, 0, "first")
     correct(page, 1, "second")
-    held: list[Route] = []
 
-    def hold(route: Route) -> None:
-        held.append(route)
+    def undo_before_the_answer(route: Route) -> None:
+        for key in ("Control+z", "Control+z", "Control+y", "Control+z"):
+            page.keyboard.press(key)
+        route.continue_()
 
-    page.route("**/corrections/", hold, times=1)
+    page.route("**/corrections/", undo_before_the_answer, times=1)
     word(page, 2).dblclick()
     page.locator(".turn-text > input").fill("third")
-    page.keyboard.press("Enter")
-    for key in ("Control+z", "Control+z", "Control+y", "Control+z"):
-        page.keyboard.press(key)
-    held[0].continue_()
+    answers = count(1)
+    # The save and the four keys send five requests.
+    with page.expect_response(
+        lambda answer: answer.request.method == "POST" and next(answers) == 5
+    ):
+        page.keyboard.press("Enter")
 
     expect(page.locator("#saved")).to_have_text("Undone.")
     expect(page.locator(".pending")).to_have_count(0)
-    page.wait_for_load_state("networkidle")
     assert texts(page) == ["first", *heard[1:]]
     expect(word(page, 1)).to_be_focused()
     page.reload()
