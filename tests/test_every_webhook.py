@@ -107,12 +107,6 @@ def test_the_path_of_every_webhook_is_one_of_webhook_paths():
             assert route.startswith(django_settings.WEBHOOK_PATHS), route
 
 
-def test_every_kind_has_a_label():
-    kinds = {decision.kind for decision in DECISIONS.values()}
-
-    assert kinds == WebhookDelivery.KINDS.keys()
-
-
 @pytest.fixture(params=DECISIONS)
 def hook(request):
     """Return a `Hook` about a ringing call that this fixture has stored."""

@@ -17,18 +17,16 @@ from caller.models import Call, Contact, DoNotCall
 from caller.twilio import speech, twiml
 from caller.twilio.states import CALL_SID
 from caller.twilio.webhooks import (
-    authentication_fault,
     call_state,
-    form_fields,
     lock_call,
+    twilio_webhook,
     twiml_response,
 )
-from djtranscribe.webhooks.ledger import INCOMING_CALL, webhook
 
 HOUR = timedelta(hours=1)
 
 
-@webhook("twilio-code", authentication_fault, form_fields)
+@twilio_webhook("twilio-code", "Twilio: verification code")
 def code(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Say the code that verifies an operator's phone."""
     call = lock_call(call_uuid, fields)
@@ -38,7 +36,7 @@ def code(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.code(code_of(call)))
 
 
-@webhook("twilio-bridge", authentication_fault, form_fields)
+@twilio_webhook("twilio-bridge", "Twilio: operator answered")
 def bridge(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Ask the operator to press a key, now that the operator has picked up."""
     call = lock_conversation(call_uuid, fields)
@@ -50,7 +48,7 @@ def bridge(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.ask_operator(call, who))
 
 
-@webhook("twilio-accept", authentication_fault, form_fields)
+@twilio_webhook("twilio-accept", "Twilio: operator pressed a key")
 def accept(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Call the other party, now that the operator has pressed a key."""
     call = lock_conversation(call_uuid, fields)
@@ -62,7 +60,7 @@ def accept(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.connect(call, call.other_number, call.our_number))
 
 
-@webhook("twilio-bridge-notice", authentication_fault, form_fields)
+@twilio_webhook("twilio-bridge-notice", "Twilio: notice before connecting")
 def bridge_notice(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Play the notice to the person whom <Dial> called, then connect the two phones."""
     call = lock_conversation(call_uuid, fields)
@@ -73,7 +71,7 @@ def bridge_notice(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.bridge_notice(call))
 
 
-@webhook("twilio-bridge-done", authentication_fault, form_fields)
+@twilio_webhook("twilio-bridge-done", "Twilio: end of a conversation")
 def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Return what the first phone hears next.
 
@@ -114,7 +112,8 @@ def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.say_and_hang_up("not_reached"))
 
 
-@webhook(INCOMING_CALL, authentication_fault, form_fields)
+# A replay could store a call that we deleted or refused.
+@twilio_webhook("twilio-answer", "Twilio: incoming call", is_repeatable=False)
 def answer(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Answer an incoming call. The Voice URL of our number points to this view."""
     sid = fields.get("CallSid", "")

@@ -4,6 +4,7 @@ twilio.com/docs/voice/twiml, .../voice/api/call-resource#statuscallback,
 .../voice/api/recording#recordingstatuscallback, .../usage/security
 """
 
+import functools
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -70,7 +71,12 @@ def form_fields(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@webhook("twilio-record", authentication_fault, form_fields)
+twilio_webhook = functools.partial(
+    webhook, find_fault=authentication_fault, read_fields=form_fields
+)
+
+
+@twilio_webhook("twilio-record", "Twilio: what to say")
 def record(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Play the notice and record, now that the person has picked up."""
     call = lock_call(call_uuid, fields)
@@ -83,13 +89,13 @@ def record(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.record(call, twiml.stored_notice(call, notice)))
 
 
-@webhook("twilio-record-done", authentication_fault, form_fields)
+@twilio_webhook("twilio-record-done", "Twilio: end of the recording")
 def record_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Say goodbye. The recording's status arrives in a webhook of its own."""
     return twiml_response(twiml.say_and_hang_up("goodbye"))
 
 
-@webhook("twilio-call", authentication_fault, form_fields)
+@twilio_webhook("twilio-call", "Twilio: status of a call")
 def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = lock_call(call_uuid, fields)
     if call is None:
@@ -100,7 +106,7 @@ def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return no_content()
 
 
-@webhook("twilio-machine", authentication_fault, form_fields)
+@twilio_webhook("twilio-machine", "Twilio: person or voicemail")
 def machine_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store who answered. End the call if `ends_for_voicemail` is true."""
     call = lock_call(call_uuid, fields)
@@ -112,7 +118,7 @@ def machine_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     return no_content()
 
 
-@webhook("twilio-recording", authentication_fault, form_fields)
+@twilio_webhook("twilio-recording", "Twilio: status of a recording")
 def recording_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = lock_call(call_uuid, fields)
     sid = fields.get("RecordingSid", "")

@@ -21,7 +21,7 @@ class KindFilter(ColumnValueFilter):
     path = "kind"
 
     def label(self, value: str) -> str:
-        return WebhookDelivery.KINDS.get(value, value)
+        return WebhookDelivery.LABELS.get(value, value)
 
 
 @admin.register(WebhookDelivery)
@@ -80,7 +80,7 @@ class WebhookDeliveryAdmin(
         Leave out refused deliveries: they may be forged.
         """
         repeatable = chosen.filter(
-            kind__in=ledger.repeatable_kinds(), body__isnull=False
+            kind__in=ledger.repeatable_kinds, body__isnull=False
         ).exclude(verdict=WebhookDelivery.Verdict.REFUSED)
         for delivery in repeatable.order_by("received_at"):
             ledger.replay(delivery)

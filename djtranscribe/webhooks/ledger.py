@@ -34,25 +34,32 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
-# Kind of the request that Twilio sends when somebody calls our number.
-INCOMING_CALL = "twilio-answer"
+# The kinds that may be replayed. Kinds of older versions have no handler.
+repeatable_kinds: set[str] = set()
 
 
 def webhook(
     kind: str,
+    label: str,
     find_fault: Callable[[HttpRequest, str], str],
     read_fields: Callable[[HttpRequest], dict[str, Any]],
+    is_repeatable: bool = True,
 ) -> Callable[[Handler], Callable[..., HttpResponse]]:
     """Return a decorator that turns a handler into a view.
 
     kind: the name under which the deliveries are stored.
+    label: the kind's label in admin.
     find_fault: gets the request and our UUID from the callback URL. Returns why the
     request is refused, or "" if it is authentic.
     read_fields: returns the fields of the request.
+    is_repeatable: whether a stored delivery may be replayed.
     """
 
     def decorate(handle: Handler) -> Callable[..., HttpResponse]:
         handlers[kind] = handle
+        WebhookDelivery.LABELS[kind] = label
+        if is_repeatable:
+            repeatable_kinds.add(kind)
 
         @csrf_exempt
         @login_not_required
@@ -114,15 +121,6 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
             delivery.verdict,
         )
     return answer
-
-
-def repeatable_kinds() -> set[str]:
-    """Return the kinds that may be replayed.
-
-    INCOMING_CALL is left out: a replay could store a call that we deleted or refused.
-    Kinds of older versions are left out, because they have no handler.
-    """
-    return handlers.keys() - {INCOMING_CALL}
 
 
 def replay(delivery: WebhookDelivery) -> HttpResponse:

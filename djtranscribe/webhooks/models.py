@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F
@@ -36,21 +36,8 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 class WebhookDelivery(models.Model):
     """A request to a webhook, what we did with it, and why."""
 
-    # Labels of the kinds. An old row may have a kind that is not in this list.
-    KINDS = {
-        "twilio-call": "Twilio: status of a call",
-        "twilio-record": "Twilio: what to say",
-        "twilio-record-done": "Twilio: end of the recording",
-        "twilio-recording": "Twilio: status of a recording",
-        "twilio-machine": "Twilio: person or voicemail",
-        "twilio-code": "Twilio: verification code",
-        "twilio-answer": "Twilio: incoming call",
-        "twilio-bridge": "Twilio: operator answered",
-        "twilio-accept": "Twilio: operator pressed a key",
-        "twilio-bridge-notice": "Twilio: notice before connecting",
-        "twilio-bridge-done": "Twilio: end of a conversation",
-        "assemblyai": "AssemblyAI: end of a job",
-    }
+    # {kind: its label}, see `ledger.webhook`. An old row may have another kind.
+    LABELS: ClassVar[dict[str, str]] = {}
 
     class Verdict(models.TextChoices):
         ACCEPTED = "accepted", "Accepted"
@@ -91,7 +78,7 @@ class WebhookDelivery(models.Model):
 
     @property
     def what(self) -> str:
-        return self.KINDS.get(self.kind, self.kind)
+        return self.LABELS.get(self.kind, self.kind)
 
     def fields(self) -> dict[str, Any]:
         return self.body or {}

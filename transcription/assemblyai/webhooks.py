@@ -35,7 +35,7 @@ def no_fields(request: HttpRequest) -> dict[str, Any]:
     return {}
 
 
-@webhook("assemblyai", token_fault, no_fields)
+@webhook("assemblyai", "AssemblyAI: end of a job", token_fault, no_fields)
 def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     # Do not load `words`: a transcript may have tens of thousands of words.
     rows = Transcript.objects.filter(uuid=transcript_uuid)
