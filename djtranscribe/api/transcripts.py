@@ -3,8 +3,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from ninja.errors import HttpError
@@ -34,7 +33,7 @@ from djtranscribe.api.shapes import (
 from djtranscribe.api.tokens import Bearer, user_of
 from djtranscribe.models import Access
 from transcription.exports import views
-from transcription.exports.content import OneVersionOnly, Version
+from transcription.exports.content import OneVersionOnly, Options, Version
 from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
@@ -270,8 +269,9 @@ def correct_transcript(
 )
 def export(
     request: HttpRequest, uuid: UUID, extension: str, params: Query[Export]
-) -> HttpResponseBase:
+) -> HttpResponse:
+    options = Options(bool(params.times), bool(params.speakers), params.version)
     try:
-        return views.file_of(request, uuid, extension)
+        return views.file_of(user_of(request), uuid, extension, options)
     except (MissingFont, OneVersionOnly) as error:
         raise HttpError(422, str(error)) from None

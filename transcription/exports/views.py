@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import permission_required
@@ -27,14 +28,22 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 
     Options: ?times=1, ?speakers=1, and ?version= with a value of Version.
     """
+    options = Options(
+        times=request.GET.get("times") == "1",
+        speakers=request.GET.get("speakers") == "1",
+        version=request.GET.get("version", ""),
+    )
     try:
-        return file_of(request, uuid, extension)
+        return file_of(request.user, uuid, extension, options)
     except (MissingFont, OneVersionOnly) as error:
         return plain_text(str(error), 422)
 
 
-def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
-    """Return the file as a response. Raises Http404, MissingFont, OneVersionOnly."""
+def file_of(user: Any, uuid: UUID, extension: str, options: Options) -> HttpResponse:
+    """Return the file as a response. Log that this user read the transcript.
+
+    Raises Http404, MissingFont, OneVersionOnly.
+    """
     kind = FORMATS.get(extension)
     if kind is None:
         raise Http404("There is no such format.")
@@ -42,13 +51,8 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
         "recording__call"
     ).with_contact_name()
     transcript = get_object_or_404(transcripts, uuid=uuid)
-    options = Options(
-        times=request.GET.get("times") == "1",
-        speakers=request.GET.get("speakers") == "1",
-        version=request.GET.get("version", ""),
-    )
     content = kind.make(transcript, options)
-    Access.objects.log(request.user, Access.Action.READ, [transcript])
+    Access.objects.log(user, Access.Action.READ, [transcript])
     answer = HttpResponse(content, content_type=kind.content_type)
     name = filename(transcript, extension)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
