@@ -26,10 +26,26 @@ logger = logging.getLogger(__name__)
 AUDIO_MAX_AGE_SECONDS = 3600
 
 
+class StorageFault(Exception):
+    """The storage of the audio cannot be read. `str()` is a text for the user."""
+
+
 @require_safe
 @permission_required("caller.view_recording", raise_exception=True)
 def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
-    recording = get_object_or_404(Recording, pk=pk)
+    try:
+        response = audio_of(get_object_or_404(Recording, pk=pk), request)
+    except StorageFault as error:
+        return plain_text(str(error), 503)
+    response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
+    return response
+
+
+def audio_of(recording: Recording, request: HttpRequest) -> HttpResponseBase:
+    """Return the audio, or the requested range of it. Log that the user listened to it.
+
+    Raises Http404 with the reason if there is no audio, and StorageFault.
+    """
     if recording.audio_deleted_at:
         raise Http404("The audio was deleted because its retention period has ended.")
     if not recording.audio:
@@ -38,19 +54,17 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = recording.audio.open("rb")
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
-    except OSError:
-        logger.exception("recording=%s audio=unreadable", pk)
-        return plain_text(
-            "The storage of the recordings does not answer. Try again in a minute.", 503
-        )
+    except OSError as error:
+        logger.exception("recording=%s audio=unreadable", recording.pk)
+        raise StorageFault(
+            "The storage of the recordings does not answer. Try again in a minute."
+        ) from error
     Access.objects.log(request.user, Access.Action.LISTENED, [recording])
     name = recording.filename
     # Without `content_type`, Django would guess the type from /etc/mime.types,
     # which may be missing.
     file_response = FileResponse(file, filename=name, content_type=content_type(name))
-    response = range_response(request, file_response)
-    response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
-    return response
+    return range_response(request, file_response)
 
 
 @require_safe

@@ -1,4 +1,4 @@
-from typing import Annotated, Any
+from typing import Annotated
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
@@ -101,16 +101,12 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
 )
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     """Logs that the account listened to the audio. Needs `caller.view_recording`."""
+    recording = get_object_or_404(recordings(), pk=id)
     try:
-        answer: Any = views.recording_audio(request, pk=id)
+        return views.audio_of(recording, request)
     except Http404 as error:
-        if not Recording.objects.filter(pk=id).exists():
-            raise
         # Keep the reason, for example that the audio is not stored yet. It tells a
         # program whether to retry.
         raise HttpError(404, str(error)) from None
-    if answer.status_code == 503:
-        raise HttpError(503, answer.content.decode().strip())
-    # Remove the view's Cache-Control: it is meant for a browser that plays the audio.
-    del answer["Cache-Control"]
-    return answer  # type: ignore[no-any-return]
+    except views.StorageFault as error:
+        raise HttpError(503, str(error)) from None
