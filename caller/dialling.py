@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from caller.costs import sums
 from caller.models import Call, Contact, DoNotCall, Leg, OperatorPhone
 from caller.models.call_queries import ESTIMATE, CallQuerySet
 from caller.twilio.errors import TwilioError
+from djtranscribe.database import lock_until_commit
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Keep at most this many rows with refused attempts, per operator and hour.
@@ -35,7 +36,7 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     number. None: no operator is connected.
     """
     with transaction.atomic():
-        lock_dialling()
+        lock_until_commit("caller.dial")
         mine = Call.objects.unfinished().filter(direction=Call.Direction.OUTBOUND)
         unfinished = mine.filter(other_number=call.other_number).first()
         if unfinished:
@@ -54,16 +55,6 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
         with suppress(TwilioError):
             call.dial()
     return call
-
-
-def lock_dialling() -> None:
-    """Let no other transaction pass this point until the current transaction ends.
-
-    SQLite needs no lock here: its IMMEDIATE transactions wait for each other.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('caller.dial'))")
 
 
 def reason_to_refuse(call: Call) -> str:

@@ -52,6 +52,16 @@ def release_connection() -> None:
             connection.close()
 
 
+def lock_until_commit(name: str) -> None:
+    """Let no other transaction with this name continue until this transaction ends.
+
+    SQLite needs no lock here: its IMMEDIATE transactions wait for each other.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
+
+
 def set_up_connection(connection: Any, **kwargs: Any) -> None:
     """Set up each new connection. Django's signal `connection_created` calls this."""
     if connection.vendor == "postgresql":

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from tests.caller.rows import MEDIA
 from tests.data import load, wav
+from tests.threads import at_once, needs_connections
 from tests.transcription.notification import a_notification
 from tests.transcription.rows import (
     JOB,
@@ -269,6 +270,18 @@ def test_only_one_row_with_repeated_kills_runs_at_a_time():
     expire()
     make_due(other)
     assert Transcript.objects.claim(other.pk)
+
+
+@needs_connections
+@pytest.mark.django_db(transaction=True)
+def test_only_one_of_many_threads_gets_a_row_with_repeated_kills():
+    recording = a_transcript("error").recording
+    rows = [a_transcript(recording=recording, kills=2) for _ in range(8)]
+    keys = iter([row.pk for row in rows])
+
+    claimed = at_once(lambda: Transcript.objects.claim(next(keys)))
+
+    assert len([row for row in claimed if row]) == 1
 
 
 # Notifications

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, Q
 from django.utils import timezone
 
 from caller.contacts.models import contact_name_subquery
+from djtranscribe.database import lock_until_commit
 from djtranscribe.statements import Parameter, Statement
 from transcription.leases import lease_columns, unleased
 from transcription.tokens import indexed
@@ -135,7 +136,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         row = self.filter(pk=pk)
         if not claimed and row.filter(kills__gte=SUSPECT_KILLS).exists():
             alone = self.due(now).filter(~Exists(self.suspected(now)), pk=pk)
-            claimed = alone.update(announced_at=None, **lease_columns(lease, until))
+            with transaction.atomic():
+                # Otherwise, two workers could claim two suspects at the same moment.
+                lock_until_commit("transcription.suspects")
+                claimed = alone.update(announced_at=None, **lease_columns(lease, until))
         if not claimed:
             return None
         return claimed_statement(self.model).first(pk=pk, lease=lease)
