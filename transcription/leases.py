@@ -28,9 +28,6 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# The new value of `kills` if this worker was not killed. A worker adds 1 in advance, in
-# case it is killed: subtract this 1.
-NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # {lease: row} for each row that this process works on.
 _held: dict[UUID, Any] = {}
@@ -62,6 +59,15 @@ def lease_columns(lease: Any, until: Any) -> dict[str, Any]:
     A worker adds 1 to `kills` in advance, in case it is killed.
     """
     return {"lease": lease, "leased_until": until, "kills": F("kills") + 1}
+
+
+def kills_without_own() -> Any:
+    """Return the new value of `kills` if this worker was not killed.
+
+    A worker adds 1 in advance, in case it is killed. Subtract this 1, unless
+    `stop_counting_kills` has subtracted it already.
+    """
+    return F("kills") if _stopping.is_set() else Greatest(F("kills") - 1, 0)
 
 
 def killed_workers_message(work: str) -> str:

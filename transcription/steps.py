@@ -25,7 +25,7 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import payloads, refusals, speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.assemblyai.orphans import find_orphan
-from transcription.leases import NOT_KILLED
+from transcription.leases import kills_without_own
 from transcription.models import MAX_JOBS, Transcript
 from transcription.review.carry_over import carry_over_and_score
 
@@ -196,9 +196,8 @@ def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
     # Perhaps this transcript killed the dead worker, so keep that worker's 1 in `kills`
-    # (by default, `release` sets `kills` to 0). NOT_KILLED subtracts only the 1 that
-    # this worker has added in advance, in case it is killed.
-    transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
+    # (by default, `release` sets `kills` to 0).
+    transcript.release(wait=longest, status=Status.LOST, kills=kills_without_own())
 
 
 def adopt_or_submit(transcript: Transcript) -> None:

@@ -245,6 +245,22 @@ def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
         assert Transcript.objects.get().kills == 0
 
 
+def test_a_worker_that_was_told_to_stop_subtracts_its_one_kill_only_once(
+    vendors, stopped
+):
+    transcript = a_transcript("queued")
+    kill(transcript, 2)
+
+    def told_to_stop(request):
+        stopped()
+        return 503, {}, ""
+
+    vendors.add_callback(responses.GET, JOB, told_to_stop)
+    make_due(transcript)
+
+    assert advanced(transcript).kills == 2
+
+
 def test_retry_resets_the_kill_count(vendors):
     transcript = a_transcript("fetched")
     kill(transcript, 5)

@@ -19,7 +19,7 @@ from djtranscribe.database import release_connection
 from djtranscribe.models import PROBE_INTERVAL
 from djtranscribe.statements import update
 from djtranscribe.vendors.errors import VendorError
-from transcription.leases import NOT_KILLED, LeaseLost, renew
+from transcription.leases import LeaseLost, kills_without_own, renew
 from transcription.models.transcript_queries import (
     MAX_WAIT,
     TranscriptQuerySet,
@@ -286,7 +286,7 @@ class Work(models.Model):
             attempts=attempts,
             error=explain(error),
             error_class=self.ErrorClass.TEMPORARY,
-            kills=NOT_KILLED,
+            kills=kills_without_own(),
             **columns,
         )
 
@@ -303,7 +303,7 @@ class Work(models.Model):
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,
-            kills=NOT_KILLED,
+            kills=kills_without_own(),
             **columns,
         )
 

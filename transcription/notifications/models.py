@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
-from transcription.leases import NOT_KILLED, lease_columns, unleased
+from transcription.leases import kills_without_own, lease_columns, unleased
 from transcription.notifications.content import notification_facts
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class Notification(models.Model):
             self._mine(),
             next_attempt_at=timezone.now() + timedelta(seconds=wait),
             answer=error.message,
-            kills=NOT_KILLED,
+            kills=kills_without_own(),
         )
 
     def give_up(self, reason: str) -> bool:
