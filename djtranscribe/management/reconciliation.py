@@ -95,9 +95,12 @@ def calls(row: Row, begin: datetime) -> None:
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
     for call in lost.exclude(has_no_open_leg, status__in=Call.FINISHED):
+        # If the next check is not overdue, perhaps our request to Twilio still runs.
+        check_at = call.next_check_at
         ask_twilio(call)
         call.refresh_from_db()
-        row.count_difference(repaired=bool(call.sid) or call.is_finished)
+        is_repaired = bool(call.sid) or call.is_finished
+        row.count_difference(repaired=is_repaired, happened_at=check_at)
     for news in row.count_items(twilio_client.calls_since(begin)):
         known = Call.objects.filter(sid=news.parent_sid or news.sid).first()
         if known is None:

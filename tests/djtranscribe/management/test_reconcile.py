@@ -561,7 +561,8 @@ def test_a_call_that_still_goes_on_is_not_taken_in(both, vendors):
 
 
 def test_a_call_whose_answer_was_lost_is_looked_for(both):
-    call = a_call(status="unknown")
+    overdue = timezone.now() - timedelta(minutes=10)
+    call = a_call(status="unknown", next_check_at=overdue)
     placed = load(
         "twilio/call",
         status="ringing",
@@ -574,6 +575,16 @@ def test_a_call_whose_answer_was_lost_is_looked_for(both):
     call.refresh_from_db()
     assert (call.sid, call.status) == (CALL_SID, "ringing")
     assert rows["Calls at Twilio"] == (1, 1, 1)
+
+
+def test_a_call_whose_dial_request_still_runs_is_not_missing(both):
+    a_call()
+    both.have()
+
+    rows, rest = table()
+
+    assert rows["Calls at Twilio"] == (0, 0, 0)
+    assert "a moment ago or are being worked on: 1." in rest
 
 
 def test_a_vendor_that_is_away_ends_it_with_what_was_done_so_far(vendors):
@@ -803,9 +814,10 @@ def test_the_lost_end_of_a_second_phone_is_found(both):
 
 
 def test_the_phone_of_an_operator_whose_call_was_refused_is_finished(both, vendors):
-    call = a_call(status="failed", kind="conversation", error="Twilio refused.")
+    refused = {"status": "failed", "error": "Twilio refused.", "next_check_at": None}
+    call = a_call(kind="conversation", **refused)
     Leg.objects.create(call=call, number="+14155550199")
-    a_call(status="failed", error="Twilio refused.")
+    a_call(**refused)
     both.have()
 
     first, _ = table()
