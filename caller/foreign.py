@@ -73,7 +73,10 @@ def import_recording(
             Leg.objects.get_or_create(call=call, defaults={"number": own[:16]})
             call.apply(child)
         call.apply(call_state)
-        return Recording.record(recording_state, call, LOW_PRIORITY)
+        recording = Recording.record(recording_state, call, LOW_PRIORITY)
+        if recording is None:
+            transaction.set_rollback(True)
+        return recording
 
 
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:

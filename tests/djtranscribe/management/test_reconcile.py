@@ -536,6 +536,20 @@ def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
     assert not Call.objects.exists()
 
 
+def test_a_call_of_theirs_is_not_stored_if_its_recording_came_meanwhile(both, vendors):
+    """Example: `manage.py transcribe` has just added the recording."""
+    both.have(recordings=[load("twilio/recording")])
+
+    def meanwhile(request):
+        a_recording()
+        return 200, {}, json.dumps(load("twilio/call", status="completed"))
+
+    vendors.add_callback("GET", CALL, meanwhile)
+    table("--all")
+
+    assert not Call.objects.exists()
+
+
 def test_no_more_than_the_limit_is_taken_in(both, vendors):
     theirs = []
     for number in range(3):
