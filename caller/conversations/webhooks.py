@@ -16,7 +16,7 @@ from caller.conversations.models import Leg, OperatorPhone, code_of
 from caller.models import Call, Contact, DoNotCall
 from caller.twilio import speech, twiml
 from caller.twilio.states import CALL_SID
-from caller.twilio.webhooks import (
+from caller.twilio.webhook_base import (
     call_state,
     lock_call,
     twilio_webhook,
