@@ -16,9 +16,9 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# The highest allowed value of RECOVER_SECONDS and of LEASE_SECONDS. The check of a call
-# is planned a third of RECOVER_SECONDS ahead. If it is planned more than 20 min ahead
-# (call_queries.MAX_WAIT), the clock seems to be wrong, and every sweep asks Twilio.
+# The highest allowed value of RECOVER_SECONDS and of LEASE_SECONDS. If
+# RECOVER_SECONDS were higher, recovery.wait_for_twilio would be longer than
+# call_queries.MAX_WAIT. The clock would then seem wrong, and every sweep ask Twilio.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.

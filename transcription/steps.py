@@ -20,6 +20,7 @@ from caller.recordings import audio
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.models import JOB, READ, SUBMIT, VendorPause
+from djtranscribe.recovery import wait_for_assemblyai
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import payloads, refusals, speech_models
@@ -182,7 +183,7 @@ def submit(transcript: Transcript) -> None:
             )
             return
         raise
-    store_job(transcript, job, poll_after())
+    store_job(transcript, job, wait_for_assemblyai())
 
 
 def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
@@ -208,14 +209,6 @@ def adopt_or_submit(transcript: Transcript) -> None:
         store_job(transcript, orphan, wait=timedelta())
     else:
         submit(transcript)
-
-
-def poll_after() -> timedelta:
-    """Return how long to wait for a job's webhook before we ask AssemblyAI.
-
-    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py depends on this wait.
-    """
-    return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
 
 def store_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
@@ -269,7 +262,7 @@ def refresh(transcript: Transcript) -> None:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at
         if timezone.now() < submitted_at + MAX_JOB_TIME:
-            transcript.release(wait=poll_after(), status=status[:20])
+            transcript.release(wait=wait_for_assemblyai(), status=status[:20])
         else:
             late = VendorError("AssemblyAI has not finished the job within a day.")
             transcript.retry_later(late, status=status[:20])

@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from caller import phone_numbers
 from caller.contacts.models import contact_name_subquery, number_begins
+from djtranscribe.recovery import wait_for_twilio
 from djtranscribe.statements import Parameter, Statement
 
 if TYPE_CHECKING:
@@ -32,11 +32,8 @@ LAST_DIGITS = 4
 
 
 def next_check_time() -> datetime:
-    """Return when to check a call, if no webhook arrives earlier.
-
-    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py depends on this wait.
-    """
-    return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
+    """Return when to check a call, if no webhook arrives earlier."""
+    return timezone.now() + wait_for_twilio()
 
 
 @cache

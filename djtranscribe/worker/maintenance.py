@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -16,6 +15,7 @@ from caller.recordings import cleanup
 from djtranscribe.accounts.sessions import SessionStore
 from djtranscribe.database import release_connection
 from djtranscribe.models import WebhookDelivery
+from djtranscribe.recovery import sweep_interval
 from djtranscribe.worker.engines import engine
 from djtranscribe.worker.loops import (
     RETRY_SECONDS,
@@ -27,20 +27,13 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
-# Number of sweeps within RECOVER_SECONDS. By default, there is one sweep every 10 s. If
-# all webhooks are lost, a transcript is then at most 73 s late:
-# - 30 s until we may ask Twilio, and up to 10 s until a sweep does it
-# - 23 s until we may ask AssemblyAI, and up to 10 s until a sweep does it
-SWEEPS_TO_RECOVER = 9
 
 
 def run_maintenance(stopping: threading.Event) -> None:
     """Run the sweep at intervals, until `stopping` is set."""
     while not stopping.is_set():
-        wait: float = settings.RECOVER_SECONDS / SWEEPS_TO_RECOVER
-        if not run_step(sweep):
-            wait = RETRY_SECONDS
-        stopping.wait(wait)
+        is_done = run_step(sweep)
+        stopping.wait(sweep_interval().total_seconds() if is_done else RETRY_SECONDS)
 
 
 def run_pruning(stopping: threading.Event) -> None:

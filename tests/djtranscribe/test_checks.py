@@ -7,10 +7,10 @@ from django.utils import timezone
 from caller.models import call_queries
 from caller.models.call_queries import next_check_time
 from djtranscribe.mail import email_settings
+from djtranscribe.recovery import wait_for_assemblyai
 from tests.processes import environment, manage
 from transcription.checks import MAX_SECONDS
 from transcription.models import transcript_queries
-from transcription.steps import poll_after
 
 E1, E2, E3, E4, E5 = (f"caller.E00{n}" for n in range(1, 6))
 T1, T2, T3, T4, T5 = (f"transcription.E00{n}" for n in range(1, 6))
@@ -123,7 +123,7 @@ def test_longest_recovery_wait_stays_within_the_longest_wait(settings):
     now = timezone.now()
 
     assert next_check_time() <= timezone.now() + call_queries.MAX_WAIT
-    assert now + poll_after() <= now + transcript_queries.MAX_WAIT
+    assert now + wait_for_assemblyai() <= now + transcript_queries.MAX_WAIT
 
 
 def test_the_sandbox_is_in_order_while_debugging(settings):

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from caller.contacts.models import contact_name_subquery
 from djtranscribe.database import lock_until_commit
+from djtranscribe.recovery import wait_for_message
 from djtranscribe.statements import Parameter, Statement
 from transcription.leases import lease_columns, unleased
 from transcription.tokens import indexed
@@ -98,7 +99,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         """
         # An older message counts as lost: the process may have died before it queued
         # the message.
-        oldest = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
+        oldest = now - wait_for_message()
         return self.exclude(announced_at__gt=oldest, announced_at__lte=now)
 
     def current(self) -> TranscriptQuerySet:
