@@ -3,7 +3,7 @@
 There is a span for each of these:
 - a request to us
 - a message of the worker
-- a request that we send with LimitedAdapter (vendors/deadlines.py)
+- a request that we send with LimitedSession (vendors/deadlines.py)
 A span contains no URL, because a URL may contain a phone number.
 
 Names of attributes: opentelemetry.io/docs/specs/semconv/http

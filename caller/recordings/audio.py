@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db.models.fields.files import FieldFile
 
 from caller.recordings.formats import HEAD_BYTES, is_other_file
-from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
+from djtranscribe.vendors.deadlines import LimitedSession, chunks
 
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
@@ -68,12 +68,12 @@ def download(url: str) -> Iterator[bytes]:
     NotAudio if the download fails.
     """
     try:
-        with requests.Session() as session:
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
-            with session.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
-                answer.raise_for_status()
-                yield from chunks(answer)
+        with (
+            LimitedSession(sum(TIMEOUT_SECONDS)) as session,
+            session.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer,
+        ):
+            answer.raise_for_status()
+            yield from chunks(answer)
     except (requests.RequestException, ValueError) as error:
         raise NotAudio(
             f"it could not be downloaded ({type(error).__name__})."

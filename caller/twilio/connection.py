@@ -4,14 +4,13 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-import requests
 from django.conf import settings
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
 from caller.twilio.errors import CREDENTIALS, INCOMPLETE_API_KEY, refused_credentials
-from djtranscribe.vendors.deadlines import LimitedAdapter
+from djtranscribe.vendors.deadlines import LimitedSession
 
 REAL_API = "https://api.twilio.com"
 # Time limits: (to connect, to read). The whole response must arrive within the sum of
@@ -29,13 +28,7 @@ class Transport(HttpClient):  # type: ignore[misc]
     def __init__(self, address: str) -> None:
         super().__init__(logging.getLogger("twilio.http_client"), False, None)
         self.address = address
-        self.session = requests.Session()
-        # An http:// address is a test server, such as `manage.py sandbox`. Do not use a
-        # proxy for it.
-        self.session.trust_env = address.startswith("https://")
-        for scheme in ("https://", "http://"):
-            adapter = LimitedAdapter(sum(TIMEOUT_SECONDS))
-            self.session.mount(scheme, adapter)
+        self.session = LimitedSession(sum(TIMEOUT_SECONDS), address)
 
     def request(
         self,

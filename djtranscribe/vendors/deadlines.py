@@ -214,6 +214,20 @@ class LimitedAdapter(HTTPAdapter):
         return answer
 
 
+class LimitedSession(requests.Session):
+    """Session that sends all requests with LimitedAdapter.
+
+    server: the URL of a vendor. An http:// URL is a server on this machine, such as
+    `manage.py sandbox`, so no proxy is used. None: the requests go to any server.
+    """
+
+    def __init__(self, seconds: float, server: str | None = None) -> None:
+        super().__init__()
+        self.trust_env = server is None or server.startswith("https://")
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, LimitedAdapter(seconds))
+
+
 class _Upload:
     """A streamed request body. Each piece that is sent restarts the time limit."""
 

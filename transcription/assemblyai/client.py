@@ -16,7 +16,7 @@ from typing import IO, Any
 import requests
 from django.conf import settings
 
-from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedAdapter
+from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedSession
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
 # (connect, read), in seconds. The sum is the limit for the whole request. In an upload,
@@ -51,12 +51,7 @@ class AssemblyAIError(VendorError):
 
 @lru_cache(maxsize=4)
 def _session(api_url: str) -> requests.Session:
-    session = requests.Session()
-    # An http:// URL is a simulated API on this machine: do not use a proxy.
-    session.trust_env = api_url.startswith("https://")
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
-    return session
+    return LimitedSession(sum(TIMEOUT_SECONDS), api_url)
 
 
 def upload(file: IO[bytes] | Iterable[bytes]) -> str:

@@ -18,7 +18,7 @@ from uuid import UUID
 import requests
 from django.conf import settings
 
-from djtranscribe.vendors.deadlines import LimitedAdapter
+from djtranscribe.vendors.deadlines import LimitedSession
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
 TIMEOUT_SECONDS = 15  # in total, until the response headers have arrived
@@ -30,7 +30,7 @@ class WebhookError(VendorError):
     vendor = "webhook"
 
 
-class Session(requests.Session):
+class Session(LimitedSession):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Return None, so that `requests` does not follow redirects."""
         return None
@@ -42,11 +42,7 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
     Raises WebhookError. Its message leaves out the URL, which may contain a secret.
     """
     body = json.dumps(message).encode()
-    with Session() as session:
-        # With plain HTTP (development), the receiver is local: do not use a proxy.
-        session.trust_env = settings.NOTIFY_URL.startswith("https://")
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
+    with Session(TIMEOUT_SECONDS, settings.NOTIFY_URL) as session:
         try:
             # stream=True: do not read the response's body, which may be long.
             answer = session.post(
