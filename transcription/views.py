@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from djtranscribe.adminsite.read_only import is_key
+from djtranscribe.digits import is_key
 from djtranscribe.responses import plain_text
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import AudioDeleted, enqueue_once, start_unless_running

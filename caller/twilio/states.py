@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from djtranscribe.digits import whole_number
+
 CALL_SID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
 RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
 
@@ -77,7 +79,7 @@ def call_state(call: Any) -> CallState:
         ringing_at=None,
         answered_at=_answered_at(call),
         ended_at=call.end_time,
-        duration_seconds=_integer(call.duration),
+        duration_seconds=integer(call.duration),
         price=_price(call.price),
         price_unit=text(call.price_unit, 3),
         parent_sid=text(call.parent_call_sid, 34),
@@ -92,7 +94,7 @@ def _answered_at(call: Any) -> datetime | None:
 
     Twilio's `start_time` is not used: it is the time when the phone was dialled.
     """
-    seconds = _integer(call.duration)
+    seconds = integer(call.duration)
     if call.status != "completed" or call.end_time is None or seconds is None:
         return None
     answered: datetime = call.end_time - timedelta(seconds=seconds)
@@ -104,10 +106,10 @@ def recording_state(recording: Any) -> RecordingState:
         sid=_sid(recording.sid, RECORDING_SID),
         call_sid=text(recording.call_sid, 34),
         status=text(recording.status, 20),
-        duration_seconds=_integer(recording.duration),
-        channels=_integer(recording.channels),
+        duration_seconds=integer(recording.duration),
+        channels=integer(recording.channels),
         source=text(recording.source, 40),
-        error_code=_integer(recording.error_code),
+        error_code=integer(recording.error_code),
         updated_at=recording.date_updated,
         is_encrypted=bool(recording.encryption_details),
     )
@@ -125,14 +127,13 @@ def text(value: Any, max_length: int) -> str:
     return storable.replace("\0", "")[:max_length]
 
 
-def _integer(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
     """Parse a number that Twilio sends as a string, a number or null.
 
-    Return None if it is not a number of at most nine digits.
+    Return None if it is not a number of at most nine digits. Such a number fits into
+    every integer column.
     """
-    digits = str(value)
-    is_number = digits.isascii() and digits.isdigit() and len(digits) < 10
-    return int(digits) if is_number else None
+    return whole_number(str(value), 9)
 
 
 def _price(value: Any) -> Decimal | None:

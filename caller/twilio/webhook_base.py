@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 from twilio.request_validator import RequestValidator
 
 from caller.models import Call
-from caller.twilio.states import CALL_SID, CallState
+from caller.twilio.states import CALL_SID, CallState, integer
 from djtranscribe.public_urls import public_url_of, split_url
 from djtranscribe.webhooks.ledger import webhook
 
@@ -105,19 +105,12 @@ def call_state(fields: Mapping[str, Any]) -> CallState:
         answered_at=at if status == Call.Status.IN_PROGRESS else None,
         ended_at=at if status in Call.FINISHED else None,
         # Not `Duration`, which is in minutes.
-        duration_seconds=integer(fields, "CallDuration"),
+        duration_seconds=integer(fields.get("CallDuration")),
         price=None,
         price_unit="",
         parent_sid=fields.get("ParentCallSid", "")[:34],
         answered_by=fields.get("AnsweredBy", "")[:20],
     )
-
-
-def integer(fields: Mapping[str, Any], name: str) -> int | None:
-    value = fields.get(name, "")
-    # Nine digits fit into every integer column.
-    is_number = value.isascii() and value.isdigit() and len(value) < 10
-    return int(value) if is_number else None
 
 
 def timestamp(value: str) -> datetime | None:

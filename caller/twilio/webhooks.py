@@ -12,10 +12,9 @@ from django.http import HttpResponse
 from caller.models import Recording, Tombstone
 from caller.tasks import hang_up
 from caller.twilio import speech, twiml
-from caller.twilio.states import RECORDING_SID, RecordingState
+from caller.twilio.states import RECORDING_SID, RecordingState, integer
 from caller.twilio.webhook_base import (
     call_state,
-    integer,
     lock_call,
     twilio_webhook,
     twiml_response,
@@ -75,10 +74,10 @@ def recording_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse
         sid=sid,
         call_sid=fields.get("CallSid", ""),
         status=fields.get("RecordingStatus", "")[:20],
-        duration_seconds=integer(fields, "RecordingDuration"),
-        channels=integer(fields, "RecordingChannels"),
+        duration_seconds=integer(fields.get("RecordingDuration")),
+        channels=integer(fields.get("RecordingChannels")),
         source=fields.get("RecordingSource", "")[:40],
-        error_code=integer(fields, "ErrorCode"),
+        error_code=integer(fields.get("ErrorCode")),
     )
     Recording.record_locked(state, call)
     return no_content()

@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from djtranscribe.digits import is_key
+
 # Try to save a form at most this many times. An attempt fails if somebody else has just
 # saved a row with the same unique value.
 MAX_SAVE_ATTEMPTS = 3
@@ -66,11 +68,6 @@ class TolerantChangelist:
     ) -> Any:
         parent = cast(Any, super())
         return parent.get_object(request, object_id, from_field or None)
-
-
-def is_key(typed: str) -> bool:
-    """Return whether this can be a primary key: digits that fit into the column."""
-    return typed.isascii() and typed.isdigit() and len(typed) < 19
 
 
 class ReadOnly(TolerantChangelist):

@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from djtranscribe.database import prepared_statements
+from djtranscribe.digits import whole_number
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.responses import plain_text
 from djtranscribe.statements import insert
@@ -148,10 +149,8 @@ def set_verdict(delivery: WebhookDelivery, answer: HttpResponse) -> None:
 
 
 def too_large(request: HttpRequest) -> str:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    # Limit the digits, because int() raises an error for thousands of digits.
-    is_number = length.isascii() and length.isdigit() and len(length) < 10
-    if not is_number or int(length) > MAX_BODY_BYTES:
+    length = whole_number(request.META.get("CONTENT_LENGTH") or "0", 9)
+    if length is None or length > MAX_BODY_BYTES:
         return f"the body is larger than {MAX_BODY_BYTES} bytes."
     return ""
 

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from caller.models import Contact
-from djtranscribe.adminsite.read_only import is_key
+from djtranscribe.digits import is_key, whole_number
 from djtranscribe.models import Access
 from djtranscribe.responses import plain_text
 from transcription.exports.content import OneVersionOnly, Options, filename
@@ -95,8 +95,7 @@ def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     row = downloads.order_by("-pk").first()
     if row and (row.finished_at or row.is_interrupted):
         ended = str(row.pk)
-    typed = request.GET.get("asked", "")
-    asked = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
+    asked = whole_number(request.GET.get("asked", ""), 4) or 0
     context = {
         "row": row,
         "ended": ended,

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from djtranscribe.adminsite.read_only import is_key
+from djtranscribe.digits import whole_number
 from djtranscribe.models import Access
 from transcription.models import Transcript
 from transcription.review import accuracy, editing
@@ -43,8 +43,8 @@ def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 def seen_revision(request: HttpRequest) -> int:
     """Return the revision that the page with the form shows, or -1 if it is missing."""
-    seen = request.POST.get("revision", "")
-    return int(seen) if is_key(seen) else -1
+    seen = whole_number(request.POST.get("revision", ""), 18)
+    return -1 if seen is None else seen
 
 
 @require_POST

@@ -13,7 +13,7 @@ from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from djtranscribe.adminsite.read_only import is_key
+from djtranscribe.digits import is_key
 from transcription.models import Batch, Mistake, Vocabulary
 from transcription.review.mistakes import added_to_lists, suggestions
 from transcription.review.rules import Refused

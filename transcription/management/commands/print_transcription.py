@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
-from djtranscribe.adminsite.read_only import is_key
+from djtranscribe.digits import is_key
 from transcription.models import Transcript
 from transcription.review.current import is_edited, words_of
 
