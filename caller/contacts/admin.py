@@ -54,19 +54,13 @@ class NumberInline(admin.StackedInline[ContactNumber, Contact]):
     extra = 1
     verbose_name_plural = "numbers"
 
-    def has_change_permission(
-        self, request: HttpRequest, obj: Contact | None = None
-    ) -> bool:
-        return not is_protected(obj, request) and super().has_change_permission(
-            request, obj
-        )
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and not is_protected(obj, request)
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Contact | None = None
-    ) -> bool:
-        return not is_protected(obj, request) and super().has_delete_permission(
-            request, obj
-        )
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_delete_permission(request, obj)
+        return may and not is_protected(obj, request)
 
 
 @admin.register(Contact)
@@ -87,12 +81,9 @@ class ContactAdmin(
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return protected_fields(request)
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Contact | None = None
-    ) -> bool:
-        return not is_protected(obj, request) and super().has_delete_permission(
-            request, obj
-        )
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_delete_permission(request, obj)
+        return may and not is_protected(obj, request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         return super().get_queryset(request).prefetch_related("numbers")
