@@ -46,7 +46,6 @@ class Command(BaseCommand):
         call = dialling.dial(asked)
         if call is not asked:
             self.stderr.write("This number is being called already.")
-        call.refresh_from_db()
         if call.is_finished and call.error:
             raise CommandError(call.error)
         self.stdout.write(public_url(call.get_absolute_url()))
