@@ -16,7 +16,7 @@ from tests.transcription.rows import a_transcript
 from transcription.models import Transcript
 from transcription.review import editing
 from transcription.review.current import Change
-from transcription.search import finding
+from transcription.search import finding, postgresql
 from transcription.search.query import parse
 from transcription.search.snippets import snippets_of
 from transcription.tokens import encode, indexed
@@ -570,7 +570,7 @@ def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
         "SELECT id FROM transcription_transcript WHERE {} "
         "AND pg_sleep(5) IS NOT NULL AND %s <> '' LIMIT {}"
     )
-    monkeypatch.setitem(finding._STATEMENTS, "postgresql", slow)
+    monkeypatch.setattr(postgresql, "RANKED_KEYS", slow)
     monkeypatch.setattr(finding, "TIMEOUT_MS", 20)
 
     page = browser.get(SEARCH, {"q": "pressure"})
