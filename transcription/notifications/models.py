@@ -32,17 +32,6 @@ LEASE = timedelta(minutes=3)
 # A webhook about a correction waits this long. During the wait, further corrections of
 # the same transcript need no new webhook.
 CORRECTIONS_PAUSE = timedelta(minutes=1)
-# Large columns that no notification needs.
-LARGE_COLUMNS = [
-    *(
-        f"transcript__{name}"
-        for name in (
-            *("text", "original_text", "search_text"),
-            *("words", "request", "response"),
-        )
-    ),
-    "transcript__recording__peaks",
-]
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -105,6 +94,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
         Adds 1 to `attempts` and 1 to `kills` in advance, in case this worker is killed.
         """
+        # Import it here, because the module of Transcript imports this module.
+        from transcription.models.transcript import Transcript
+
+        large = ("text", "words", *Transcript.LARGE_COLUMNS)
+        unneeded = [f"transcript__{name}" for name in large]
         now = timezone.now()
         columns = lease_columns(uuid4(), now + LEASE)
         due = self.due(now)
@@ -114,7 +108,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             with transaction.atomic():
                 if due.filter(pk=pk).update(attempts=F("attempts") + 1, **columns):
                     rows = self.select_related("transcript__recording__call")
-                    return rows.defer(*LARGE_COLUMNS).get(pk=pk)
+                    return rows.defer(*unneeded).get(pk=pk)
         return None
 
     def given_up(self) -> NotificationQuerySet:
