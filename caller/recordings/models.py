@@ -159,6 +159,7 @@ class Recording(models.Model):
     def transcription_cost_text(self) -> str:
         """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none.
 
+        If only some models have a price in SPEECH_RATES: `0.0008 (USD or EUR)`.
         At most one query (for the currency), if `call` is loaded.
         """
         if not self.transcription_cost:
@@ -166,6 +167,9 @@ class Recording(models.Model):
         unit = "USD"
         if settings.SPEECH_RATES:
             unit = (self.call and self.call.price_unit) or Call.objects.currency()
+            has_all_rates = settings.SPEECH_RATES.keys() >= set(settings.SPEECH_MODELS)
+            if unit != "USD" and not has_all_rates:
+                unit = f"(USD or {unit})"
         return f"{self.transcription_cost.normalize():f} {unit}"
 
     @property

@@ -119,13 +119,15 @@ def test_the_page_warns_if_it_adds_dollars_to_another_currency(
 
 
 @pytest.mark.parametrize(
-    ("rates", "currency"), [({}, "USD"), ({"universal-2": Decimal(1)}, "EUR")]
+    ("rated", "currency"),
+    [([], "USD"), (["universal-2"], "(USD or EUR)"), (["universal-2", "other"], "EUR")],
 )
 @pytest.mark.parametrize("has_call", [False, True])
 def test_cost_of_transcription_has_the_currency_of_its_rate(
-    settings, has_call, rates, currency
+    settings, has_call, rated, currency
 ):
-    settings.SPEECH_RATES = rates
+    settings.SPEECH_MODELS = ["universal-2", "other"]
+    settings.SPEECH_RATES = dict.fromkeys(rated, Decimal(1))
     a_call(status="completed", price="-0.50", price_unit="EUR")
     call = a_call(status="completed") if has_call else None
 
