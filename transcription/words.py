@@ -158,14 +158,15 @@ def _listed_word(word: dict[str, Any], names: Mapping[str, str]) -> ListedWord:
     text = " ".join(str(word.get("text") or "").split())
     return ListedWord(
         unicodedata.normalize("NFC", text),
-        _number(word.get("start"), LATEST_MS),
-        _number(word.get("end"), LATEST_MS),
-        _number(word.get("confidence"), 1),
+        number_up_to(LATEST_MS, word.get("start")),
+        number_up_to(LATEST_MS, word.get("end")),
+        number_up_to(1, word.get("confidence")),
         speaker_of(word, names),
     )
 
 
-def _number(value: Any, most: float) -> float | None:
+def number_up_to(most: float, value: Any) -> float | None:
+    """Return the value if it is a number from 0 to `most`, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if 0 <= value <= most else None

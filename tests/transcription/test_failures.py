@@ -478,8 +478,8 @@ def test_assemblyai_status_equal_to_one_of_ours_starts_no_second_job(vendors, wo
 HALF_A_CHARACTER = r"\ud83d"
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_values_the_database_rejects_do_not_lose_the_text(vendors, number):
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1.5"])
+def test_invalid_confidence_and_characters_do_not_lose_the_text(vendors, number):
     transcript = a_transcript("queued")
     body = json.dumps(load("assemblyai/completed", text="ODD", confidence="NUMBER"))
     body = body.replace('"NUMBER"', number).replace("ODD", f"Hello {HALF_A_CHARACTER}.")

@@ -14,6 +14,7 @@ from django.urls import reverse
 from djtranscribe.public_urls import public_url
 from transcription.assemblyai import keyterms
 from transcription.models import Transcript
+from transcription.words import number_up_to
 
 WEBHOOK_HEADER = "X-Djtranscribe-Token"
 DETECT = "detect"
@@ -33,7 +34,7 @@ REDACTED = "####"
 DELETED = "http://deleted_by_user"
 # Ignore a larger `audio_duration`, in seconds: 115 days cannot be right, and the cost
 # could be too large for Recording.transcription_cost.
-MAX_NUMBER = 10_000_000
+MAX_SECONDS = 10_000_000
 
 
 def request_body(transcript: Transcript) -> dict[str, Any]:
@@ -92,10 +93,10 @@ def result_columns(
         "status": Transcript.Status.COMPLETED,
         "text": str(job.get("text") or ""),
         "words": words if isinstance(words, list) else [],
-        "confidence": _number(job.get("confidence")),
+        "confidence": number_up_to(1, job.get("confidence")),
         "language": str(job.get("language_code") or "")[:20],
         "model_used": str(job.get("speech_model_used") or "")[:40],
-        "audio_seconds": _number(job.get("audio_duration")),
+        "audio_seconds": number_up_to(MAX_SECONDS, job.get("audio_duration")),
         "response": rest,
     }
 
@@ -133,9 +134,3 @@ def no_speech_columns(job: dict[str, Any]) -> dict[str, Any]:
         "text": "",
         "error_class": Transcript.ErrorClass.NO_SPEECH,
     }
-
-
-def _number(value: Any) -> float | None:
-    """Return a confidence or a length in seconds, or None if the value is invalid."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < MAX_NUMBER else None
