@@ -117,7 +117,7 @@ def delete_call(sid: str) -> None:
     for recording in list_recordings(sid):
         delete_recording(recording.sid)
     with api_errors():
-        children = client().calls.list(parent_call_sid=sid, limit=50)
+        children = client().calls.list(parent_call_sid=sid)
     for child in children:
         delete_call(child.sid)
     with api_errors(), ignore_not_found():
@@ -185,7 +185,7 @@ def recordings_since(since: datetime) -> Iterator[RecordingState]:
 
 def list_recordings(call_sid: str) -> list[RecordingState]:
     with api_errors():
-        recordings = client().recordings.list(call_sid=call_sid, limit=50)
+        recordings = client().recordings.list(call_sid=call_sid)
         return [recording_state(recording) for recording in recordings]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import zipfile
 from contextlib import suppress
@@ -20,6 +21,7 @@ from django.utils import timezone
 
 from caller import number_facts
 from caller.models import Call, Contact, DoNotCall, Note, Recording
+from caller.twilio import client as twilio_client
 from djtranscribe.models import Access, WebhookDelivery
 from djtranscribe.worker import maintenance
 from tests.caller.rows import (
@@ -347,6 +349,30 @@ def test_a_call_that_only_twilio_has_does_not_hold_up_others(
     deletion = Deletion.objects.get()
     assert deletion.finished_at is None
     assert deletion.problem
+
+
+def test_all_recordings_and_child_calls_of_a_call_are_deleted_at_twilio(vendors):
+    def serve(url, name, items):
+        def page(request):
+            asked = {"CallSid", "ParentCallSid"} & request.params.keys()
+            of_call = any(request.params[key] == CALL_SID for key in asked)
+            start = 50 * int(request.params.get("Page", 0))
+            rows = items[start : start + 50] if of_call else []
+            more = f"{request.url}&Page=1".removeprefix("https://api.twilio.com")
+            body = {name: rows, "next_page_uri": more if len(rows) == 50 else None}
+            return 200, {}, json.dumps(load(f"twilio/{name}", **body))
+
+        vendors.add_callback("GET", url, page)
+
+    sids = [f"{number:032}" for number in range(100, 151)]
+    recordings = [load("twilio/recording", sid=f"RE{sid}") for sid in sids]
+    serve(RECORDINGS, "recordings", recordings)
+    serve(CALLS, "calls", [load("twilio/call", sid=f"CA{sid}") for sid in sids])
+    deleted = vendors.delete(re.compile(f"{API}/(Calls|Recordings)/"), status=204)
+
+    twilio_client.delete_call(CALL_SID)
+
+    assert deleted.call_count == 51 + 51 + 1
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), SystemExit()])
