@@ -132,7 +132,23 @@ def _follow(
     with requests.Session() as session:
         session.trust_env = False  # ignore proxies and .netrc
         for _ in range(MAX_REDIRECTS + 1):
-            answer = _once(session, method, url, params, headers, timeout)
+            form = params if method == "POST" else {}
+            target = url
+            if method == "GET" and params:
+                target += ("&" if "?" in url else "?") + urlencode(params)
+            answer = session.request(
+                method,
+                target,
+                data=form or None,
+                headers={
+                    "User-Agent": USER_AGENT,
+                    "Accept": "*/*",
+                    "X-Twilio-Signature": sign(network.auth_token, target, form),
+                    **headers,
+                },
+                timeout=timeout,
+                allow_redirects=False,
+            )
             if answer.status_code not in (301, 302, 303, 307, 308):
                 return answer
             url = urljoin(url, answer.headers.get("Location", ""))
@@ -140,30 +156,3 @@ def _follow(
                 # On these redirects, Twilio sends a GET without the fields.
                 method, params = "GET", {}
     raise WebhookError(11215, "more than 10 redirects")
-
-
-def _once(
-    session: requests.Session,
-    method: str,
-    url: str,
-    params: dict[str, str],
-    headers: dict[str, str],
-    timeout: tuple[float, float],
-) -> requests.Response:
-    form = params if method == "POST" else {}
-    if method == "GET" and params:
-        url += ("&" if "?" in url else "?") + urlencode(params)
-    return session.request(
-        method,
-        url,
-        data=form or None,
-        headers={
-            "User-Agent": USER_AGENT,
-            "Accept": "*/*",
-            "X-Twilio-Signature": sign(network.auth_token, url, form),
-            **({"Content-Type": "application/x-www-form-urlencoded"} if form else {}),
-            **headers,
-        },
-        timeout=timeout,
-        allow_redirects=False,
-    )
