@@ -21,40 +21,6 @@ from djtranscribe.vendors.models import no_pause_until
 from tests import tables
 
 FORM = "application/x-www-form-urlencoded"
-# Tests for the fast loop (`-m quick`): dialling rules, the pipeline, documentation.
-# {folder: names of its files, without "test_"}
-QUICK = {
-    ".": "documentation imports",
-    "caller": "dial dialling timeline",
-    "caller/twilio": "twiml",
-    "transcription": "viewer whole_way",
-    "transcription/assemblyai": "submission",
-    "transcription/vocabulary": "vocabulary",
-}
-# Files whose tests depend on the database (`-m sql`): locks, constraints, text search,
-# dates, large tables. CI repeats these tests on PostgreSQL. A test in another file can
-# have the marker `sql` itself.
-SQL = {
-    ".": "costs",
-    "caller": "costs dialling home refused_floods",
-    "caller/conversations": "answer connect",
-    "caller/twilio": "calls_at_twilio webhooks",
-    "djtranscribe": "health",
-    "djtranscribe/accounts": "access",
-    "djtranscribe/adminsite": "large_tables",
-    "djtranscribe/api": "api",
-    "djtranscribe/management": "reconcile",
-    "djtranscribe/webhooks": "ledger",
-    "djtranscribe/worker": "maintenance",
-    "security": "fuzz",
-    "transcription": "failures killed_workers lease missing_audio whole_way",
-    "transcription/assemblyai": "refusals",
-    "transcription/exports": "many",
-    "transcription/notifications": "notifications",
-    "transcription/retention": "expiry person",
-    "transcription/review": "editing",
-    "transcription/search": "search",
-}
 # `--dist loadfile` runs all tests of a file in one process, because they share a
 # sandbox. The tests of these files share nothing: they can run in several processes.
 INDEPENDENT = {
@@ -75,17 +41,10 @@ LONGEST = [
     "tests/test_upgrade.py",
     "tests/djtranscribe/test_database_locale.py",
 ]
-TESTS = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.parent.relative_to(TESTS).as_posix()
-        name = item.path.stem.removeprefix("test_")
-        if name in SQL.get(folder, "").split() and uses_database(item):
-            item.add_marker("sql")
-        if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:
-            item.add_marker("quick")
     items.sort(key=place)
 
 
@@ -96,7 +55,7 @@ def place(item: pytest.Item) -> int:
     """
     if "slow" not in item.keywords:
         return len(LONGEST)
-    file = item.path.relative_to(TESTS.parent).as_posix()
+    file = item.path.relative_to(ROOT).as_posix()
     if file in LONGEST:
         return LONGEST.index(file)
     return len(LONGEST) + (file in INDEPENDENT)
@@ -119,11 +78,6 @@ def pytest_collection_finish() -> None:
     # Imported modules stay in memory, so the garbage collector can skip them.
     gc.freeze()
     gc.set_threshold(20_000)
-
-
-def uses_database(item: pytest.Item) -> bool:
-    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
-    return bool(fixtures) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from tests.transcription.rows import (
 from transcription.models import Transcript
 from transcription.tasks import advance
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql]
 
 # {webhook: (queries of the first delivery, queries of a duplicate)}.
 WEBHOOKS = {

@@ -11,6 +11,8 @@ from djtranscribe.models import WebhookDelivery
 from tests.names import SETTINGS
 from transcription.models import Notification, Transcript
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

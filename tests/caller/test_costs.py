@@ -16,7 +16,7 @@ from tests.transcription.rows import a_transcript, advanced, answers_well
 from transcription.assemblyai import speech_models
 from transcription.models import Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 

@@ -16,7 +16,7 @@ from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 from transcription.models import Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.quick]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tests.postgresql import new_database
 from tests.security.rush import REQUESTS
 from tests.tables import new_sqlite
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql, pytest.mark.quick]
 
 JAMAICA, CANADA, LONDON = "18764561234", "16135551234", "442079460123"
 

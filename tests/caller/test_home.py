@@ -17,7 +17,7 @@ from tests.caller.rows import CALL_SID, CALLS, a_call, a_recording
 from tests.data import load
 from transcription.models import Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 
 def check(browser, typed):

@@ -14,7 +14,7 @@ from tests.caller.rows import CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 from tests.djtranscribe.api.programs import CALL_AND_READ, dial, program_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 # Replaces MAX_REFUSED_ROWS (100), so that the tests need few attempts.
 MAX_ROWS = 10

@@ -12,7 +12,7 @@ from tests.caller.rows import CALL_SID, a_call, a_recording, call_path
 from tests.data import load
 from transcription.models import Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.quick]
 
 ASKED = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
 

@@ -13,7 +13,7 @@ from tests.caller.rows import a_call
 from tests.transcription.notification import a_notification
 from tests.transcription.rows import a_transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 LONG_AGO = timezone.now() - timedelta(seconds=301)
 

@@ -29,6 +29,8 @@ from tests.fuzz import FUZZ
 from tests.security.url_map import addresses
 from transcription.models import Transcript, Vocabulary
 
+pytestmark = pytest.mark.sql
+
 UUID = "11111111-2222-4333-8444-555555555555"
 DOMAIN = [Call, Recording, Transcript, Vocabulary, DoNotCall, VendorPause, User, Group]
 # Requests may write these: access entries, webhook deliveries, sessions, failed logins,

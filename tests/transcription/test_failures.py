@@ -27,7 +27,7 @@ from tests.transcription.rows import (
 from transcription import tasks
 from transcription.models import MAX_ATTEMPTS, MAX_JOBS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 # {status of a row: the request of its next step}.
 STEPS = {

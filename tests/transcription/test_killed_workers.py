@@ -26,7 +26,7 @@ from transcription import leases, tasks
 from transcription.models import Notification, Transcript
 from transcription.notifications import delivery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from transcription import tasks
 from transcription.leases import hold_lease
 from transcription.models import LeaseLost, Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 
 def taken_over(transcript):

@@ -14,7 +14,7 @@ from tests.transcription.rows import (
     make_due,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 KEY = {
     "encryption_public_key_sid": "CR" + "0" * 32,

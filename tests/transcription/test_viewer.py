@@ -9,6 +9,8 @@ from transcription import presentation
 from transcription.presentation import doubtful_words, turns_of
 from transcription.words import listed_words, words_of_text
 
+pytestmark = pytest.mark.quick
+
 ADMIN = "/admin/transcription/transcript/"
 
 

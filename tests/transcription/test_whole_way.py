@@ -33,7 +33,11 @@ from tests.transcription.rows import (
 from transcription import tasks
 from transcription.models import Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.sql,
+    pytest.mark.quick,
+]
 
 
 def test_a_call_becomes_text_with_three_requests_to_assemblyai_and_one_to_twilio(

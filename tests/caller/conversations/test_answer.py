@@ -11,7 +11,7 @@ from tests.caller.rows import CALLS, DIAL, NUMBER, a_recording, recording_path
 from tests.data import load
 from transcription.models import Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 INBOUND_SID = "CA" + "0" * 31 + "5"
 

@@ -35,7 +35,7 @@ from tests.caller.rows import (
 from tests.data import load
 from transcription.models import Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 MORNING = datetime(2026, 11, 23, 10, tzinfo=tz.utc)
 

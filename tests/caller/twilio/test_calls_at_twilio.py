@@ -24,7 +24,7 @@ from tests.caller.rows import (
 from tests.data import load
 from transcription.models import Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 
 def rfc2822(moment):

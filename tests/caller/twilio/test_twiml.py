@@ -7,7 +7,7 @@ import pytest
 from tests.caller.rows import CALL_SID, a_call, call_path, record_path
 from tests.data import load
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.quick]
 
 BASE = "https://djtranscribe.example.com"
 

@@ -25,7 +25,7 @@ from tests.caller.rows import (
 from tests.data import load
 from transcription.models import Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 
 def at(second):

@@ -12,7 +12,7 @@ from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import wav
 from transcription.models import Transcript
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from tests.caller.rows import a_call, a_recording
 from transcription.models import Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 CALLS = "/admin/caller/call/"
 RECORDINGS = "/admin/caller/recording/"

@@ -16,7 +16,7 @@ from tests.djtranscribe.api.programs import CALL_AND_READ, program_of
 from transcription.models import Transcript, Vocabulary
 from transcription.search import finding
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 UUID = "11111111-2222-4333-8444-555555555555"
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

@@ -40,7 +40,7 @@ from tests.transcription.rows import (
 )
 from transcription.models import Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 FROM_US, TO_US = {"From": "+14155550100"}, {"To": "+14155550100"}
 

@@ -13,7 +13,7 @@ from tests.caller.rows import CALL_SID, a_call, call_path, deliveries
 from tests.data import load
 from tests.transcription.rows import a_transcript, nudge
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 ADMIN = "/admin/djtranscribe/webhookdelivery/"
 

@@ -20,9 +20,10 @@ from tests.transcription.rows import a_transcript
 from transcription.models import Transcript
 from transcription.tasks import advance
 
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql]
+
 
 @needs_connections
-@pytest.mark.django_db(transaction=True)
 def test_a_message_wakes_the_worker_at_once():
     stopping = threading.Event()
     wakeups = Wakeups(stopping)
@@ -66,7 +67,6 @@ def due():
     return timezone.now() - timedelta(seconds=1)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
     for number in range(engines.BACKLOG):
         advance.using(priority=-50).enqueue(10**6 + number)
@@ -79,7 +79,6 @@ def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
     assert messages(advance).count() == 1
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_back_fill_that_waits_is_not_announced_again_and_again():
     recordings = [a_recording(sid=f"RE{n:032}") for n in range(engines.BACKLOG + 1)]
     Transcript.objects.bulk_create(
@@ -97,7 +96,6 @@ def test_a_back_fill_that_waits_is_not_announced_again_and_again():
     assert counts == [len(recordings)] * 3
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("status", "waited", "has_run_for", "is_kept"),
     [
@@ -135,7 +133,6 @@ def refuses(*args):
     raise Unforeseen("secret words")
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("kind", "other"), [("caller", "transcription"), ("transcription", "caller")]
 )
@@ -153,7 +150,6 @@ def test_failed_sweep_does_not_block_the_other_sweep(monkeypatch, caplog, kind, 
     assert "=failed unforeseen" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True)
 def test_slow_pruning_does_not_delay_the_sweep(monkeypatch):
     stopping, began, may_end = (threading.Event() for _ in range(3))
     a_transcript("pending", next_attempt_at=due())
@@ -179,7 +175,6 @@ def test_slow_pruning_does_not_delay_the_sweep(monkeypatch):
     assert not next_step.called
 
 
-@pytest.mark.django_db(transaction=True)
 def test_failed_pruning_step_does_not_block_the_others(monkeypatch, caplog):
     pruned = []
     steps = [refuses, lambda: pruned.append(1)]
@@ -193,14 +188,12 @@ def test_failed_pruning_step_does_not_block_the_others(monkeypatch, caplog):
     assert "refuses=failed unforeseen" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True)
 def test_sweep_runs_often_enough_to_recover_in_time(settings):
     settings.RECOVER_SECONDS = 45
 
     assert looked_after() == 5
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [Unforeseen, OperationalError])
 def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
     stopping, runs = threading.Event(), []
@@ -219,7 +212,6 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
     assert caplog.text.count("notify=failed") == 2
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("waiting", "back_fill", "sent"),
     [(0, 0, 1), (199, 0, 1), (200, 0, 0), (201, 1, 0), (201, 2, 1), (None, 0, 0)],
@@ -242,7 +234,6 @@ def test_a_broker_with_a_full_queue_gets_no_more_messages(
     assert messages(advance).count() == sent
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("task", [check_call, advance])
 def test_full_queue_of_one_kind_does_not_block_the_other_kind(task):
     for number in range(engines.BACKLOG):

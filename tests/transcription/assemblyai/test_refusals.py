@@ -23,7 +23,7 @@ from tests.transcription.rows import (
 from transcription.assemblyai.payloads import request_body
 from transcription.models import MAX_JOBS, Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 RETIRED = (
     'The "universal-3-pro" speech model(s) have been deprecated. '

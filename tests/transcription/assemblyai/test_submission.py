@@ -25,7 +25,7 @@ from tests.transcription.rows import (
 )
 from transcription.models import MAX_ATTEMPTS, MAX_JOBS, Transcript, Vocabulary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.quick]
 
 
 def sent(answer):

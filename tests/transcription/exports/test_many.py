@@ -21,6 +21,8 @@ from transcription.exports.content import Options, filename
 from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
 
+pytestmark = pytest.mark.sql
+
 ADMIN = "/admin/transcription/transcript/"
 EXPORT = "11111111-2222-4333-8444-666666666666"
 

@@ -33,7 +33,7 @@ from transcription.notifications.content import redact_error
 from transcription.notifications.models import LEASE, MAX_ATTEMPTS, WAITS_SECONDS
 from transcription.tasks import advance
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 URL = "https://receiver.example.com/hooks/a-secret-path"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -26,7 +26,7 @@ from transcription.review import editing
 from transcription.review.current import Change
 from transcription.tasks import start
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 TEXT = "Take metaprolyla twice a day."
 UNKNOWN_JOB = {"error": "Transcript lookup error, transcript id not found"}

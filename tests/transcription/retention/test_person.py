@@ -47,7 +47,7 @@ from transcription.review import editing
 from transcription.review.current import Change
 from transcription.vocabulary import past_transcripts
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 OTHER = "+14155559999"
 NAME = "Roberta Quillfeather"

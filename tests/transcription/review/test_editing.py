@@ -20,7 +20,7 @@ from transcription.search.query import parse
 from transcription.tokens import indexed
 from transcription.words import join_words
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 HEARD = "Please take metaprolyla twice a day."
 

@@ -21,7 +21,7 @@ from transcription.search.query import parse
 from transcription.search.snippets import snippets_of
 from transcription.tokens import encode, indexed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sql]
 
 SEARCH = "/search/"
 ADMIN = "/admin/transcription/transcript/"

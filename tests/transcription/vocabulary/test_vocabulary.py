@@ -11,7 +11,7 @@ from transcription.assemblyai.keyterms import spellings_of, terms_of, warnings_f
 from transcription.models import Mistake, Vocabulary
 from transcription.vocabulary.files import terms_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.quick]
 
 
 def validated(**columns):
