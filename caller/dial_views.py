@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from caller import dialling, number_facts, phone_numbers
+from caller import dialling, number_facts, phone_numbers, unfinished_numbers
 from caller.forms import DialForm
 from caller.models import Call, Contact, OperatorPhone
 from djtranscribe.prefetch import allow_prefetch, was_typed
@@ -49,7 +49,7 @@ def check_number(request: HttpRequest) -> HttpResponse:
         to = phone_numbers.clean_number(phone_numbers.with_country_code(typed))
     except ValidationError as error:
         has_begun = phone_numbers.without_separators(typed)
-        if has_begun and not phone_numbers.may_continue(typed):
+        if has_begun and not unfinished_numbers.may_continue(typed):
             context["reason"] = error.message
     else:
         call = Call(other_number=to, requested_by=cast(User, request.user))
@@ -57,7 +57,7 @@ def check_number(request: HttpRequest) -> HttpResponse:
     answer = render(request, "caller/_number_check.html", context)
     checked = {
         "typed": typed,
-        "formatted": phone_numbers.format_while_typing(typed),
+        "formatted": unfinished_numbers.format_while_typing(typed),
         "isWrong": bool(context["reason"]),
     }
     return trigger_client_event(answer, "number-checked", checked)

@@ -8,18 +8,14 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from phonenumbers import (
     NumberParseException,
-    PhoneNumber,
     PhoneNumberFormat,
     PhoneNumberType,
-    ValidationResult,
 )
 
 from caller.number_facts import (
     calling_code,
     country_code,
     e164,
-    format_international,
-    format_national,
     international_prefix,
     is_valid,
     parse_number,
@@ -135,14 +131,14 @@ def with_country_code(typed: str) -> str:
     - On a German site, 442079460123 is read as a number in London (+44). The German
       number must be written with a 0 in front: 0442079460123.
     """
-    digits = _digits(typed)
-    if not digits or _has_plus(typed):
+    digits = digits_of(typed)
+    if not digits or has_plus(typed):
         return typed
     number = parse_number(digits, country_code(settings.TWILIO_PHONE_NUMBER))
     if number is None or not phonenumbers.is_valid_number(number):
         return typed
     as_at_home = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
-    if is_valid(f"+{digits}") and _digits(as_at_home) != digits:
+    if is_valid(f"+{digits}") and digits_of(as_at_home) != digits:
         return typed
     return e164(number)
 
@@ -164,7 +160,7 @@ def validate_number(value: str) -> None:
 
 def is_number(typed: str) -> bool:
     """Return whether this is a phone number or a part of a number, in any spelling."""
-    return bool(_digits(typed))
+    return bool(digits_of(typed))
 
 
 def possible_beginnings(typed: str) -> list[str]:
@@ -175,75 +171,15 @@ def possible_beginnings(typed: str) -> list[str]:
     - `011 44` gives `+01144` (read as an international number), `+11144` (national) and
       `+44` (011 is read as the prefix for international calls, which `+` replaces).
     """
-    digits = _digits(typed)
+    digits = digits_of(typed)
     beginnings = {digits}
-    if not _has_plus(typed):
+    if not has_plus(typed):
         home = settings.TWILIO_PHONE_NUMBER
         beginnings.add(f"{calling_code(home)}{digits.lstrip('0')}")
-        beginnings.add(_digits(with_country_code(digits)))
+        beginnings.add(digits_of(with_country_code(digits)))
         for prefix in ("00", international_prefix(country_code(home))):
             beginnings.add(re.sub(f"^(?:{prefix})(?=.)", "", digits))
     return sorted(f"+{each}" for each in beginnings)
-
-
-def format_while_typing(value: str) -> str:
-    """Format a number while it is typed: `1415555` -> `+1 415-555`.
-
-    - A number with `+` is formatted from the first digit on.
-    - On an American site, a number that begins with 1 is formatted like this, too.
-    - Any other number is returned unchanged until the number is complete.
-    - Text that is not a number is returned unchanged.
-    """
-    digits = _digits(value)
-    if not digits:
-        return value
-    whole = f"+{_digits(with_country_code(value))}"
-    is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
-    if not _has_plus(value) and not is_american:
-        home = country_code(settings.TWILIO_PHONE_NUMBER)
-        # On an American site, wait for more digits: 469922704 is valid in Sweden (+46),
-        # but the operator may be typing 469-922-7041.
-        is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
-        is_national = whole == f"+{calling_code(settings.TWILIO_PHONE_NUMBER)}{digits}"
-        # On a German site, wait, too: 4420794601 may be a German number without its 0,
-        # but the operator may be typing 442079460123, a number in London.
-        lacks_zero = is_national and _digits(format_national(whole)) != digits
-        if not is_whole or (lacks_zero and _may_be_longer(whole)):
-            return value
-        return format_international(whole)
-    formatter = phonenumbers.AsYouTypeFormatter("ZZ")
-    formatted = value
-    for character in whole:
-        formatted = formatter.input_digit(character)
-    return formatted
-
-
-def may_continue(value: str) -> bool:
-    """Return whether more digits could make this a valid number."""
-    digits = _digits(value)
-    home = country_code(settings.TWILIO_PHONE_NUMBER)
-    readings = [parse_number(f"+{digits}")]
-    if digits and not _has_plus(value):
-        readings.append(parse_number(digits, home))
-    if not any(readings):
-        # The value cannot be parsed. It may be only a country code, such as `+1`.
-        return 0 < len(digits) < 5
-    return any(map(_is_too_short, readings))
-
-
-def _is_too_short(number: PhoneNumber | None) -> bool:
-    return number is not None and phonenumbers.is_possible_number_with_reason(
-        number
-    ) in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
-
-
-def _may_be_longer(number: str) -> bool:
-    """Return whether numbers of the same kind, such as mobile, may be longer."""
-    kind = phonenumbers.number_type(phonenumbers.parse(number))
-    reason = phonenumbers.is_possible_number_for_type_with_reason(
-        phonenumbers.parse(f"{number}0"), kind
-    )
-    return reason != ValidationResult.TOO_LONG
 
 
 def without_separators(value: str) -> str:
@@ -252,10 +188,10 @@ def without_separators(value: str) -> str:
     Leading apostrophes are removed, too. Other characters, such as letters, are kept.
     """
     written = _kept_characters(value)
-    return written[1:] if _has_plus(value) else written
+    return written[1:] if has_plus(value) else written
 
 
-def _has_plus(value: str) -> bool:
+def has_plus(value: str) -> bool:
     """Return whether the number in `value` begins with `+`, as in `(+44) 20`."""
     return _kept_characters(value).startswith(PLUS_SIGNS)
 
@@ -277,7 +213,7 @@ def _is_digits(written: str) -> bool:
     return written.isascii() and written.isdigit()
 
 
-def _digits(value: str) -> str:
+def digits_of(value: str) -> str:
     """Return the digits without separators, or "" if there are other characters."""
     written = without_separators(value)
     return written if _is_digits(written) else ""

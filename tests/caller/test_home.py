@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from caller.models import Call, DoNotCall, Leg
-from caller.phone_numbers import format_while_typing
+from caller.unfinished_numbers import format_while_typing
 from djtranscribe.models import Access
 from tests.caller.rows import CALL_SID, CALLS, a_call, a_recording
 from tests.data import load
