@@ -21,9 +21,12 @@ from djtranscribe.zones import midnight
 ATTENTION_PERIOD = timedelta(days=3)
 MAX_CONCERNS = 10
 MAX_CONCERNS_ON_REQUEST = 100
-# Each of the first four queries in `needs_attention` finds at most this many calls.
+# Each query in `candidates` finds at most this many calls.
 MAX_CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
+IS_RECORDED = Exists(
+    Recording.objects.filter(call=OuterRef("pk"), status=Recording.Status.COMPLETED)
+)
 IS_SILENT = Q(
     recordings__transcripts__status=COMPLETED, recordings__transcripts__text=""
 )
@@ -76,14 +79,42 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
     are left out, and calls with codes (Kind.CODE). Makes five queries, each with an
     index.
     """
+    rows = (
+        Call.objects.filter(pk__in=candidates())
+        .exclude(recordings__transcripts__confidence__gte=LOW_CONFIDENCE)
+        .exclude(recordings__transcripts__verified_at__isnull=False)
+        .annotate(
+            recording_status=F("recordings__status"),
+            transcript_status=F("recordings__transcripts__status"),
+            is_silent=IS_SILENT,
+            confidence=F("recordings__transcripts__confidence"),
+            is_concern=IsConcern(TRANSCRIPTS),
+            transcript=F("recordings__transcripts__uuid"),
+            contact_name=contact_name_subquery("other_number"),
+        )
+        .filter(
+            Q(status=Call.Status.FAILED)
+            | Q(~IS_RECORDED, recording_status__in=Recording.WITHOUT_AUDIO)
+            | Q(recording_status=None)
+            | Q(is_concern=1)
+        )
+        .order_by("-created_at", "-recordings__transcripts__pk")
+    )
+    # After retries, a call has several transcripts, and one row for each. Keep only the
+    # row with the newest transcript.
+    newest: dict[int, Concern] = {}
+    for row in rows:
+        newest.setdefault(row.pk, Concern(row, reason(row), *button_for(row)))
+    return list(newest.values())[:most]
+
+
+def candidates() -> set[int]:
+    """Return the keys of recent calls that may need attention. Four queries."""
     since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)
     failed = calls.filter(status=Call.Status.FAILED).order_by("-created_at")
-    recorded = Exists(
-        Recording.objects.filter(call=OuterRef("pk"), status=Recording.Status.COMPLETED)
-    )
     without_audio = calls.filter(
-        ~recorded,
+        ~IS_RECORDED,
         recordings__status__in=Recording.WITHOUT_AUDIO,
         recordings__created_at__gte=since,
     ).order_by("-recordings__created_at")
@@ -107,38 +138,11 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
         .filter(is_concern=1)
         .order_by("-transcribed_at")
     )
-    candidates = {
+    return {
         pk
         for some in (failed, without_audio, without_recording, transcribed)
         for pk in some.values_list("pk", flat=True)[:MAX_CANDIDATES]
     }
-    rows = (
-        Call.objects.filter(pk__in=candidates)
-        .exclude(recordings__transcripts__confidence__gte=LOW_CONFIDENCE)
-        .exclude(recordings__transcripts__verified_at__isnull=False)
-        .annotate(
-            recording_status=F("recordings__status"),
-            transcript_status=F("recordings__transcripts__status"),
-            is_silent=IS_SILENT,
-            confidence=F("recordings__transcripts__confidence"),
-            is_concern=IsConcern(TRANSCRIPTS),
-            transcript=F("recordings__transcripts__uuid"),
-            contact_name=contact_name_subquery("other_number"),
-        )
-        .filter(
-            Q(status=Call.Status.FAILED)
-            | Q(~recorded, recording_status__in=Recording.WITHOUT_AUDIO)
-            | Q(recording_status=None)
-            | Q(is_concern=1)
-        )
-        .order_by("-created_at", "-recordings__transcripts__pk")
-    )
-    # After retries, a call has several transcripts, and one row for each. Keep only the
-    # row with the newest transcript.
-    newest: dict[int, Concern] = {}
-    for row in rows:
-        newest.setdefault(row.pk, Concern(row, reason(row), *button_for(row)))
-    return list(newest.values())[:most]
 
 
 def button_for(row: Any) -> tuple[str, str, str, bool]:
