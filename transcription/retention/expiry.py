@@ -180,17 +180,7 @@ def delete_slice(deletion: Deletion) -> bool:
         skipped = state["skipped"]
         rows = list(kind.due(until).exclude(pk__in=skipped)[:SLICE_SIZE])
         for row in rows:
-            try:
-                counts = kind.delete(row)
-                state["failures"] = 0
-                deletion.add(counts)
-                if counts.get("texts"):
-                    record_lost_job(row, deletion)
-            except (VendorError, OSError) as error:
-                logger.warning("deletion=%s %s=failed", deletion.pk, name)
-                deletion.problem = explain(error)
-                skipped.append(row.pk)
-                state["failures"] = count_failures(state["failures"], error)
+            delete_row(row, name, deletion)
             deletion.keep_lease()
             if state["failures"] >= MAX_FAILURES:
                 break
@@ -209,3 +199,22 @@ def delete_slice(deletion: Deletion) -> bool:
         deletion.release()
     clear_traces()
     return False
+
+
+def delete_row(row: Any, name: str, deletion: Deletion) -> None:
+    """Delete a row of a kind. If a vendor or the disk fails, skip the row.
+
+    name: a key of KINDS.
+    """
+    state = deletion.position[name]
+    try:
+        counts = KINDS[name].delete(row)
+        state["failures"] = 0
+        deletion.add(counts)
+        if counts.get("texts"):
+            record_lost_job(row, deletion)
+    except (VendorError, OSError) as error:
+        logger.warning("deletion=%s %s=failed", deletion.pk, name)
+        deletion.problem = explain(error)
+        state["skipped"].append(row.pk)
+        state["failures"] = count_failures(state["failures"], error)
