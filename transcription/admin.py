@@ -163,11 +163,13 @@ class TranscriptAdmin(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         Access.objects.log(request.user, Access.Action.READ, [context["original"]])
+        recording = context["original"].recording
+        links = {
+            "call_link": link(recording.call) if recording.call else "",
+            "recording_link": link(recording),
+        }
         return super().render_change_form(
-            request,
-            {**context, **links_of(context["original"])},
-            *args,
-            **kwargs,
+            request, {**context, **links}, *args, **kwargs
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
@@ -262,11 +264,3 @@ class TranscriptAdmin(
         messages.success(
             request, f"Resumed {number} transcript{pluralize(number)}.{note}"
         )
-
-
-def links_of(transcript: Transcript) -> dict[str, Any]:
-    recording = transcript.recording
-    return {
-        "call_link": link(recording.call) if recording.call else "",
-        "recording_link": link(recording),
-    }

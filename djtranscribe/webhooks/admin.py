@@ -63,8 +63,12 @@ class WebhookDeliveryAdmin(
     @admin.display(description="about")
     def row(self, delivery: WebhookDelivery) -> SafeString | str:
         """Return a link that searches the calls or transcripts for the UUID."""
-        name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
-        return search_link(delivery.about, name or "caller_call")
+        if not delivery.about:
+            return "-"
+        is_call = delivery.kind != "assemblyai"
+        name = "caller_call" if is_call else "transcription_transcript"
+        address = reverse(f"admin:{name}_changelist", query={"q": delivery.about})
+        return format_html('<a href="{}">{}</a>', address, delivery.about)
 
     @admin.display(description="content")
     def content(self, delivery: WebhookDelivery) -> SafeString | str:
@@ -93,10 +97,3 @@ class WebhookDeliveryAdmin(
         )
         note = f" Skipped: {left} ({reasons})." if left else ""
         messages.success(request, f"Processed {count} {deliveries} again.{note}")
-
-
-def search_link(uuid: str, name: str) -> SafeString | str:
-    if not uuid:
-        return "-"
-    address = reverse(f"admin:{name}_changelist", query={"q": uuid})
-    return format_html('<a href="{}">{}</a>', address, uuid)

@@ -52,10 +52,10 @@ def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[
             return _newest_keys(query, rows)
         condition, params = database.condition(query)
         condition, params = _add_operators(condition, params, query, rows)
-        return _select_keys(
-            database.RANKED_KEYS.format(condition, MAX_RESULTS),
-            [*params, *database.rank_parameters(query)],
-        )
+        statement = database.RANKED_KEYS.format(condition, MAX_RESULTS)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*params, *database.rank_parameters(query)])
+            return [pk for (pk,) in cursor.fetchall()]
 
 
 class TooFrequent(Exception):
@@ -158,9 +158,3 @@ def _add_operators(
     this = query.narrow(rows.filter(pk=row), CALL)
     statement, values = this.values("pk").query.sql_with_params()
     return f"{condition} AND EXISTS ({statement})", [*params, *values]
-
-
-def _select_keys(statement: str, params: list[Any]) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return [pk for (pk,) in cursor.fetchall()]
