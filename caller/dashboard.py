@@ -76,8 +76,8 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
 
     At most `most` calls of the last ATTENTION_PERIOD, the newest call first. IsConcern
     says which transcripts are bad. Calls that also have a good or verified transcript
-    are left out, and calls with codes (Kind.CODE). Makes five queries, each with an
-    index.
+    are left out. So are calls that say a verification code (Kind.CODE). Makes five
+    queries, each with an index.
     """
     rows = (
         Call.objects.filter(pk__in=candidates())

@@ -1,7 +1,7 @@
 """How long to wait for a webhook or a message that may be lost.
 
-If all webhooks of a transcript are lost, it is late by a wait for each vendor, and by
-up to one sweep after each wait. Together, this is less than RECOVER_SECONDS.
+If all webhooks of a transcript are lost, we wait for Twilio, for the next sweep, for
+AssemblyAI, and for the next sweep again. Together, this is less than RECOVER_SECONDS.
 """
 
 from datetime import timedelta

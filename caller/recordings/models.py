@@ -24,6 +24,7 @@ from caller.recordings.signals import recording_completed
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import RecordingState
+from djtranscribe.digits import whole_number
 from djtranscribe.vendors.deadlines import chunks
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class Recording(models.Model):
 
     @property
     def origin(self) -> str:
-        """Return where the audio comes from, if `call` is None."""
+        """Return where the audio of a recording without a call comes from."""
         names = {"url": "a URL", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
 
@@ -252,11 +253,11 @@ class Recording(models.Model):
         cannot save the file.
         """
         with twilio_client.open_recording(self.sid or "", self.channels) as answer:
-            length = answer.headers.get("Content-Length", "")
+            length = whole_number(answer.headers.get("Content-Length", ""), 18)
             try:
                 self.store_audio(
                     audio.with_heartbeat(chunks(answer), keep_alive),
-                    expected_bytes=int(length) if length.isdigit() else None,
+                    expected_bytes=length,
                     keep_alive=keep_alive,
                 )
             except audio.NotAudio as error:

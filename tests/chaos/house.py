@@ -44,8 +44,7 @@ TRANSCRIPTS = """
     JOIN caller_call AS call ON recording.call_id = call.id
     WHERE call.other_number = %s ORDER BY transcript.id
 """
-# Area codes. `new_number` makes numbers such as +1 205 555 0002. The last four digits
-# are the number's fate (see sandbox/twilio/fates.py). Each number gets a new area code.
+# Area codes for `new_number`. Each number with a `fate` gets a new one.
 AREAS = (
     *(205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224),
     *(225, 228, 229, 231, 234, 239, 240, 248, 251, 252, 253, 254, 256, 260, 262),

@@ -1,4 +1,4 @@
-"""AssemblyAI fails all kinds of requests: with a status, with silence, with a reset."""
+"""AssemblyAI answers a request with an error, does not answer, or resets it."""
 
 from datetime import datetime, timezone
 from html import unescape

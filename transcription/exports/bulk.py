@@ -1,6 +1,7 @@
 """Bulk export: one table (CSV), or a ZIP with one file per transcript.
 
-The file is generated from `batches` while it is sent.
+The file is generated while it is sent. Transcripts are loaded in batches, so that they
+are never all in memory.
 """
 
 import csv

@@ -230,8 +230,8 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # Set `kills` to 0 after the step, plus 1 that a worker adds in advance of the
-        # next step, in case it is killed (see leases.py).
+        # The step has succeeded, so the kills before it no longer count. The 1 is for
+        # the next step: a kill is counted before each step (see leases.py).
         self.store_or_raise(
             attempts=0,
             error="",

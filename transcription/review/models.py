@@ -34,7 +34,7 @@ class Original(models.Model):
         related_name="original",
     )
     # One line per word. A line begins with a space if the text has one before the word.
-    # Not in one column with `facts`, because saving corrections reads only `pieces`.
+    # A separate column, because saving corrections needs no `facts`.
     pieces = models.TextField()
     # One line per word: [start (ms), end (ms), confidence, speaker] as JSON.
     facts = models.TextField()

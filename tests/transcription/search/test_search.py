@@ -592,7 +592,7 @@ def test_page_header_links_to_the_search(browser):
     assert f'href="{SEARCH}"' in browser.get("/").text
 
 
-# Admin's list
+# The search in admin's list of transcripts
 
 
 @pytest.mark.parametrize(

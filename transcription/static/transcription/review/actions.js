@@ -28,7 +28,7 @@ for (const [name, act] of Object.entries(actions)) {
   const button = byId(`${name}-word`);
   // Do not take the focus from the word.
   button?.addEventListener("pointerdown", (event) => event.preventDefault());
-  // A key that presses the button is no click: its event has the detail 0.
+  // Enter and Space on the button cause a click event too. Its `detail` is 0.
   button?.addEventListener("click", (event) => act(event.detail > 0));
 }
 

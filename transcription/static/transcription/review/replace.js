@@ -4,7 +4,8 @@ import { newKey, review } from "./page.js";
 import { queueAction, waiting } from "./queue.js";
 
 const form = byId("replace");
-// After a lost answer, the server does not replace again with the same key.
+// Sent with the replacement. If the answer is lost and the request is sent again, the
+// server finds the same key and does not replace twice.
 let previewKey = "";
 
 async function showPreview(event) {

@@ -1,4 +1,4 @@
-// The settings that this browser remembers: speed, volume, and the boxes for silence and keys.
+// The settings that this browser remembers: speed, volume, “Skip silence” and “Keyboard shortcuts on”.
 import { audio, byId, showStatus } from "./page.js";
 import { NEAR_MS, positionMs, seek } from "./playback.js";
 
