@@ -26,7 +26,7 @@ COUNTS = ("terms", "terms_right", "false_terms", "words", "words_wrong")
 
 
 class Interval(NamedTuple):
-    """A share in percent, with the limits of its 95 % confidence interval."""
+    """A share in percent, with the limits of its 95% confidence interval."""
 
     share: float
     low: float

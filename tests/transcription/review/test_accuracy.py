@@ -229,9 +229,9 @@ def test_accuracy_sums_counts_by_list_and_month(ada, admin_client):
     page = " ".join(admin_client.get("/accuracy/").text.split())
 
     assert "Clinic, version 1" in page
-    assert "<b>1 of 2</b><br>50 % (0 to 100)" in page
-    assert "1 of 6<br>16.7 % (0.0 to 33.3), fewer than 1,000 words" in page
-    assert "33.3 %" in page
+    assert "<b>1 of 2</b><br>50% (0 to 100)" in page
+    assert "1 of 6<br>16.7% (0.0 to 33.3), fewer than 1,000 words" in page
+    assert "33.3%" in page
     assert 'd="M0.0 73.3L640.0 220.0"' in page
     assert "<del>metaprolyla</del> <ins>metoprolol</ins>, in 1 transcript" in page
 
