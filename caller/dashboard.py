@@ -85,6 +85,7 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
         .exclude(recordings__transcripts__verified_at__isnull=False)
         .annotate(
             recording_status=F("recordings__status"),
+            recording_error=F("recordings__error"),
             transcript_status=F("recordings__transcripts__status"),
             is_silent=IS_SILENT,
             confidence=F("recordings__transcripts__confidence"),
@@ -169,5 +170,6 @@ def reason(row: Any) -> str:
     if row.is_silent:
         return "Nobody spoke."
     if row.confidence is None:
-        return Recording.WITHOUT_AUDIO.get(row.recording_status, NO_RECORDING)
+        known = Recording.WITHOUT_AUDIO.get(row.recording_status, NO_RECORDING)
+        return row.recording_error or known
     return f"AssemblyAI was only {row.confidence:.0%} sure of the words."

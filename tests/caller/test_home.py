@@ -409,6 +409,8 @@ def test_calls_without_a_recording_need_a_look(browser, settings):
     a_call(other_number="+14155550001", **over)
     for number, status in (("+14155550002", "absent"), ("+14155550003", "deleted")):
         a_recording(call=a_call(other_number=number, **over), sid=None, status=status)
+    short = a_call(other_number="+14155550009", **over)
+    a_recording(call=short, sid=None, status="absent", error="It was too short.")
     # These calls do not need attention.
     a_call(other_number="+14155550004", status="completed")
     a_recording(call=a_call(other_number="+14155550005", **over), sid=None)
@@ -420,6 +422,7 @@ def test_calls_without_a_recording_need_a_look(browser, settings):
         "+14155550001": "Twilio has no recording of this call.",
         "+14155550002": "Twilio has no audio for this recording: nothing was recorded.",
         "+14155550003": "The recording was deleted at Twilio before we fetched it.",
+        "+14155550009": "It was too short.",
     }
 
 
