@@ -197,6 +197,7 @@ def test_an_older_transcript_without_text_says_why(browser, columns, sentence):
     page = browser.get(recording.call.get_absolute_url()).text
     assert sentence in page
     assert page.count("Too short.") == ("error" in columns)
+    assert page.count("<h2>Transcript of ") == 2
 
 
 def test_htmx_is_given_the_part_of_the_page_that_changes(browser):
