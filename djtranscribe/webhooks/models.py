@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import F
 from django.utils import timezone
+from django.utils.formats import date_format
 
 # Store at most this many refused requests per minute. Only count the others.
 MAX_REFUSED_PER_MINUTE = 30
@@ -74,7 +75,8 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.what}, {timezone.localtime(self.received_at):%d %b %Y %H:%M:%S}"
+        received = timezone.localtime(self.received_at)
+        return f"{self.what}, {date_format(received, 'DATETIME_FORMAT')}"
 
     @property
     def what(self) -> str:

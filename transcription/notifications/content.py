@@ -12,6 +12,7 @@ from datetime import timezone as tz
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from djtranscribe import zones
 from djtranscribe.models import zone_of
@@ -89,7 +90,7 @@ def email_text(
         advice = "See the call"
     with timezone.override(zone_of(operator)):
         local = timezone.localtime(call.created_at)
-        when = f"{local:%d %b %Y, %H:%M} {zones.label(local)}"
+        when = f"{date_format(local, 'j M Y, H:i')} {zones.label(local)}"
     lines = [
         f"Your call of {when} {outcome}.",
         reason,

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import kills_without_own, lease_columns, unleased
@@ -198,7 +199,7 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         made = timezone.localtime(self.created_at)
-        return f"{self.get_kind_display()}, {made:%d %b %Y %H:%M:%S}"
+        return f"{self.get_kind_display()}, {date_format(made, 'DATETIME_FORMAT')}"
 
     @staticmethod
     def enabled_kinds() -> list[Notification.Kind]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from transcription.leases import LeaseLost, unleased
 
@@ -84,14 +85,13 @@ class Deletion(models.Model):
         permissions = [("erase_person", "Can export and erase a person")]
 
     def __str__(self) -> str:
-        return (
-            f"{self.get_reason_display()}, {timezone.localtime(self.begun_at):%d %b %Y}"
-        )
+        day = date_format(timezone.localdate(self.begun_at))
+        return f"{self.get_reason_display()}, {day}"
 
     @property
     def report(self) -> str:
-        """The counts as a text, for example `3 recordings at Twilio, 2 transcripts`."""
-        return ", ".join(f"{number:,} {what}" for what, number in self.labelled_counts)
+        """The counts as a text, for example `calls at Twilio: 3, transcripts: 1`."""
+        return ", ".join(f"{what}: {number:,}" for what, number in self.labelled_counts)
 
     @property
     def labelled_counts(self) -> list[tuple[str, int]]:

@@ -186,6 +186,7 @@ def test_a_supervisor_sees_it_in_admin(ada, transcript):
     assert "Listened to or downloaded" in page
     assert "Read" in page
     assert "ada" in page
+    assert "2 entries" in page
     assert str(transcript.pk) in page
 
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from tests.caller.rows import NUMBER, a_call, a_recording
 from tests.data import load
@@ -63,8 +64,9 @@ def test_operator_gets_an_email_when_a_call_is_transcribed(completed, mailoutbox
     call = completed.recording.call
     assert mail.subject == "A call was transcribed"
     assert mail.to == ["ada@example.com"]
+    made = date_format(call.created_at, "j M Y, H:i")
     assert mail.body == (
-        f"Your call of {call.created_at:%d %b %Y, %H:%M} UTC was transcribed.\n\n"
+        f"Your call of {made} UTC was transcribed.\n\n"
         f"See the call: https://djtranscribe.example.com/calls/{call.uuid}/\n"
     )
     assert the_one().state == "sent"

@@ -80,7 +80,7 @@ def test_expired_audio_is_deleted_at_twilio_and_here_and_text_is_kept(
     assert not recording.audio
     assert recording.peaks is None
     assert not list(media.rglob("*.wav"))
-    assert "1 recordings at Twilio, 1 audio files" in said
+    assert "recordings at Twilio: 1, audio files: 1" in said
     page = browser.get(recording.call.get_absolute_url()).content.decode()
     assert "Audio deleted" in page
     assert TEXT.split()[1] in page
@@ -189,7 +189,7 @@ def test_a_transcript_that_is_retried_meanwhile_is_kept(settings, vendors):
 
     vendors.add_callback("DELETE", JOB, slow)
 
-    assert "Deleted: 1 transcripts at AssemblyAI." in purge()
+    assert "Deleted: transcripts at AssemblyAI: 1." in purge()
     assert Transcript.objects.get().status == "fetched"
 
 

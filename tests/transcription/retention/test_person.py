@@ -529,7 +529,7 @@ def test_the_command_shows_asks_and_erases(person, twilio, answer):
 
     call_command("erase-person", *typed, "--yes", "--keep-do-not-call", stdout=out)
 
-    assert "Deleted: 2 calls at Twilio" in out.getvalue()
+    assert "Deleted: calls at Twilio: 2" in out.getvalue()
     assert found() == {NUMBER}
 
 
