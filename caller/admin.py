@@ -131,9 +131,9 @@ class CallAdmin(
         )
 
     @admin.display(description="number", ordering="other_number")
-    def number(self, call: Call) -> str:
+    def number(self, call: Call) -> SafeString:
         arrow = "↙" if call.is_inbound else "↗"
-        return f"{arrow} {with_name(call, call.number)}"
+        return format_html("{}&nbsp;{}", arrow, with_name(call, call.number))
 
     @admin.display(description="status")
     def state(self, call: Call) -> str:

@@ -72,6 +72,10 @@ class ContactAdmin(
     sortable_by = ["name"]
     search_fields = ["name"]
     search_help_text = "The start of a name or number."
+    fields = [
+        *("name", "do_not_call", "vocabulary"),
+        *("retain_audio_days", "retain_text_days"),
+    ]
     inlines = [NumberInline]
     empty_text = (
         "No contacts yet. Add one here, name a number on its page, or import a CSV "

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from caller import number_facts, phone_numbers
 from djtranscribe.retention import RetentionPeriods
@@ -99,10 +101,14 @@ class ContactNumber(ListedNumber):
         ordering = ["pk"]
 
 
-def with_name(row: Any, number: str) -> str:
-    """Return `name, number`, or only the number if `row` has no contact_name."""
+def with_name(row: Any, number: str) -> SafeString:
+    """Return `name, number` as HTML, or only the number if `row` has no contact_name.
+
+    A line may break in the name, but not in the number.
+    """
     name: str | None = getattr(row, "contact_name", None)
-    return f"{name}, {number}" if name else number
+    number = format_html('<span class="nowrap">{}</span>', number)
+    return format_html("{}, {}", name, number) if name else number
 
 
 def number_begins(path: str, typed: str) -> Q:
