@@ -18,7 +18,7 @@ from tests.live.test_accessibility import in_shell
 
 pytestmark = in_chromium
 # Each test takes one call, so this must be at least the number of tests.
-CALLS = 18
+CALLS = 21
 
 
 @pytest.fixture(scope="module")
@@ -326,6 +326,51 @@ def test_undo_waits_for_the_save_and_the_undo_before_it(page: Page):
     expect(word(page, 1)).to_be_focused()
     page.reload()
     assert texts(page) == ["first", *heard[1:]]
+
+
+def test_selected_text_stays_selected_when_an_earlier_word_is_saved(page: Page):
+    def edit_the_next_word(route: Route) -> None:
+        page.keyboard.press("F2")
+        route.continue_()
+
+    page.route("**/corrections/", edit_the_next_word, times=1)
+    correct(page, 0, "first")
+    page.keyboard.type("second")
+
+    expect(page.locator(".turn-text > input")).to_have_value("second")
+
+
+def test_late_list_of_revisions_does_not_replace_a_newer_list(page: Page):
+    def answer_after_a_save(route: Route) -> None:
+        old = route.fetch()
+        correct(page, 0, "first")
+        expect(page.locator("#history")).to_contain_text("first")
+        route.fulfill(response=old)
+
+    page.route("**/history/", answer_after_a_save, times=1)
+    answers = count(1)
+    with page.expect_event(
+        "requestfinished",
+        lambda request: request.url.endswith("/history/") and next(answers) == 2,
+    ):
+        page.get_by_text("Revisions").click()
+
+    expect(page.locator("#history")).to_contain_text("first")
+
+
+def test_preview_is_not_shown_if_the_text_has_changed_since(page: Page):
+    def answer_after_a_change(route: Route) -> None:
+        preview = route.fetch()
+        page.get_by_label("Find").fill("other")
+        route.fulfill(response=preview)
+
+    page.route("**/preview/", answer_after_a_change, times=1)
+    page.get_by_text("Find and replace").click()
+    page.get_by_label("Find").fill("the")
+    with page.expect_event("requestfinished"):
+        page.get_by_role("button", name="Preview").click()
+
+    expect(page.locator(".preview")).to_be_empty()
 
 
 def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page):

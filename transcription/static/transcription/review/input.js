@@ -84,11 +84,12 @@ function showPending(spans, typed) {
   };
 }
 
-// Close the input without saving. Return its draft and the place of the caret, or null if
-// no input is open. Then the turns can be replaced, and openAgain() opens the input again.
+// Close the input without saving. Return its draft and the selection in it, or null if no
+// input is open. Then the turns can be replaced, and openAgain() opens the input again.
 export function putAside() {
   if (!edit) return null;
-  const aside = { ...openDraft(), caret: edit.input.selectionStart };
+  const { selectionStart, selectionEnd } = edit.input;
+  const aside = { ...openDraft(), selection: [selectionStart, selectionEnd] };
   for (const span of edit.spans) span.hidden = false;
   edit.input.remove();
   edit = null;
@@ -97,7 +98,7 @@ export function putAside() {
 
 export function openAgain(aside) {
   reopenInput(aside);
-  edit?.input.setSelectionRange(aside.caret, aside.caret);
+  edit?.input.setSelectionRange(...aside.selection);
 }
 
 // Another tab may have closed the same draft.
