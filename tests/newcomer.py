@@ -45,7 +45,7 @@ def main() -> None:
         try:
             site = wait_until_ready(process)
             operator = Operator(site)
-            text = operator.text_of(operator.dial("14155551234"), seconds=90)
+            text = operator.text_of(operator.dial("14155551234"))
             assert len(text.split()) > 5, text
             print(f"The words on the page: {text}")
         finally:

@@ -42,7 +42,7 @@ def manage(
         check=check,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
 
 

@@ -60,7 +60,7 @@ def test_a_benchmark_runs_and_prints_numbers(name, environ):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
 
     # Status 1: the benchmark missed its goal, for example on a busy machine.

@@ -72,7 +72,7 @@ def manage(url, *command):
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert "Traceback" not in ran.stderr
     return ran.returncode, ran.stdout + ran.stderr

@@ -14,6 +14,8 @@ from tests.live.sandbox import ROOT
 # Prefer the headless shell: it has Chromium's engine, but needs less CPU time.
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 SCREENSHOTS = ROOT / "var" / "screenshots"
+# Playwright's default of 5 s is too short on a slow machine.
+expect.set_options(timeout=30_000)
 # Use each width and each color scheme once, not all pairs: layouts do not depend on the
 # scheme, and contrasts do not depend on the width.
 WINDOWS = [(1280, "light"), (390, "dark")]
@@ -57,8 +59,8 @@ def sign_in(page: Page, name: str = "operator") -> None:
     expect(page.get_by_label("Username")).to_be_focused()
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill("sandbox")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log in").click()
 
 
 @contextmanager

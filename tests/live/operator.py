@@ -11,6 +11,8 @@ import requests
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 SAID = re.compile(r'<p class="turn-text">(.*?)</p>', re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
+# Limit for a transcript. It takes a few seconds, but the machine may be slow.
+LIMIT_SECONDS = 240
 
 
 class Operator:
@@ -40,15 +42,15 @@ class Operator:
         assert "/calls/" in answer.url, answer.url
         return answer.url.removeprefix(self.site)
 
-    def text_of(self, call_page: str, seconds: float) -> str:
+    def text_of(self, call_page: str) -> str:
         """Wait until the call's page shows the words, and return them."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + LIMIT_SECONDS
         while time.monotonic() < deadline:
             page = self.get(call_page).text
             if said := SAID.findall(page):
                 return unescape(" ".join(TAG.sub("", " ".join(said)).split()))
             time.sleep(0.5)
-        raise AssertionError(f"no text after {seconds} s:\n{page[-3000:]}")
+        raise AssertionError(f"no text after {LIMIT_SECONDS} s:\n{page[-3000:]}")
 
 
 @cache

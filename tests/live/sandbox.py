@@ -49,7 +49,7 @@ class Sandbox:
 
 
 def control(vendor: str, what: str) -> list[dict]:
-    answer = requests.get(f"{vendor}/_sandbox/{what}", timeout=10)
+    answer = requests.get(f"{vendor}/_sandbox/{what}", timeout=30)
     answer.raise_for_status()
     return answer.json()
 
@@ -134,6 +134,6 @@ def running(
     finally:
         had_ended = process.poll() is not None
         process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=30)
+        status = process.wait(timeout=90)
         process.stdout.close()
     assert had_ended or status == 0

@@ -43,7 +43,7 @@ def take(page: Page, sandbox: Sandbox) -> None:
     page.goto(sandbox.site)
     sign_in(page)
     for number, name in NAMES.items():
-        operator.text_of(calls[number], seconds=60)
+        operator.text_of(calls[number])
         page.goto(f"{sandbox.site}{calls[number]}number/")
         page.get_by_label("Whose number is it?").fill(name)
         page.keyboard.press("Enter")

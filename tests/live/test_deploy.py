@@ -208,14 +208,14 @@ def test_compose_services_transcribe_a_dialled_call(tmp_path):
         of_compose: dict[str, Any] = SERVICES["web"]["environment"]
         assert set(of_compose) == {"DATABASE_URL", "MEDIA_ROOT"}
         migrate = house.start("migrate", *command_of("migrate"))
-        assert migrate.popen.wait(timeout=60) == 0
+        assert migrate.popen.wait(timeout=180) == 0
         web = [
             part.replace("0.0.0.0:8000", f"127.0.0.1:{house.port}")
             for part in command_of("web")
         ]
         house.start("web", *web)
         house.start("worker", *command_of("worker"))
-        until("the web server listens", lambda: is_open(house.port), 30)
+        until("the web server listens", lambda: is_open(house.port), 90)
         number = new_number()
 
         answer = house.type_address_of(number, 40)

@@ -22,7 +22,7 @@ def call(sandbox: Sandbox) -> str:
     """Return the URL of a call with a transcript."""
     operator = operator_of(sandbox.site)
     path = operator.dial(TWO_CLIPS)
-    operator.text_of(path, seconds=60)
+    operator.text_of(path)
     return sandbox.site + path
 
 

@@ -100,7 +100,7 @@ def test_each_panel_of_the_dashboard_shows_numbers(prometheus: str):
     def is_scraped() -> bool:
         return [row["value"][1] for row in ask(prometheus, "up")] == ["1"]
 
-    until("a scrape that succeeded", is_scraped, 30)
+    until("a scrape that succeeded", is_scraped, 90)
 
     panels = json.loads((ROOT / "docs/deploy/grafana.json").read_text())["panels"]
     for panel in panels:

@@ -37,7 +37,7 @@ def address(sandbox: Sandbox, calls: Iterator[str]) -> str:
 def transcript_of(sandbox: Sandbox, call_page: str) -> str:
     """Wait for the transcript of a call. Return the URL of the transcript's page."""
     operator = operator_of(sandbox.site)
-    operator.text_of(call_page, seconds=60)
+    operator.text_of(call_page)
     link = re.search(
         r"/admin/transcription/transcript/\d+/change/", operator.get(call_page).text
     )
@@ -690,12 +690,12 @@ def transcribe_again(page: Page, keyword_list: str) -> None:
     page.get_by_label("Transcribe again with").select_option(label=keyword_list)
     with page.expect_navigation():
         page.get_by_role("button", name="Transcribe again").click()
-    for _ in range(60):
+    for _ in range(240):
         if page.get_by_role("button", name="Next").is_visible():
             return
         page.wait_for_timeout(500)
         page.reload()
-    pytest.fail(f"no second transcript after 30 s: {page.url}")
+    pytest.fail(f"no second transcript after 2 minutes: {page.url}")
 
 
 def counted(rows: list[str], name: str) -> tuple[int, int, int]:

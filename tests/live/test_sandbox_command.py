@@ -25,7 +25,7 @@ def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={"PATH": os.environ["PATH"], **measured()},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -68,9 +68,9 @@ def test_ctrl_c_while_the_database_is_prepared_leaves_no_process(tmp_path: Path)
         return any("migrate" in line.split("\0") for line in cmdlines(below))
 
     try:
-        until("migrate runs", is_preparing, 30)
+        until("migrate runs", is_preparing, 120)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert alive(below) == []
     finally:
         for pid in alive([process.pid, *below]):
@@ -97,7 +97,7 @@ def test_sandbox_hides_its_secrets_and_names_the_process_that_died(
             if pid.isdigit() and is_worker_of(int(pid), house.directory)
         )
         os.kill(int(worker), signal.SIGKILL)
-        house.process.wait(timeout=20)
+        house.process.wait(timeout=60)
 
     assert house.process.returncode == 1
     assert "worker stopped unexpectedly" in capfd.readouterr().err

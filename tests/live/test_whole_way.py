@@ -23,7 +23,7 @@ def test_transcript_of_a_call_matches_what_was_said(
 ):
     page = operator.dial("14155551234")
 
-    text = operator.text_of(page, seconds=60)
+    text = operator.text_of(page)
 
     said = sandbox.said_to("+14155551234")
     assert word_error_rate(said, text) <= WORD_ERROR_RATE, f"{said!r} became {text!r}"
@@ -41,7 +41,7 @@ def test_twenty_simultaneous_calls_are_all_transcribed(
         texts = dict(
             zip(
                 numbers,
-                operators.map(lambda page: operator.text_of(page, 240), pages),
+                operators.map(operator.text_of, pages),
                 strict=True,
             )
         )
@@ -67,7 +67,7 @@ def test_our_share_of_the_transcription_time_is_under_two_seconds(
 ):
     page = operator.dial("14155552190")
 
-    operator.text_of(page, seconds=60)
+    operator.text_of(page)
 
     seen = datetime.now(timezone.utc)
     recorded = when(control(sandbox.twilio, "deliveries"), "url", "/recording/")
