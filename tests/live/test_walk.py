@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.live.browser import in_chromium, keep, sign_in
 from tests.live.sandbox import Sandbox
-from tests.live.test_transcript_page import paused_at, starts
+from tests.live.test_transcript_page import STAND_STILL, paused_at, starts
 from tests.live.test_whole_way import WORD_ERROR_RATE, word_error_rate
 
 pytestmark = in_chromium
@@ -96,6 +96,7 @@ def test_dialled_call_can_be_played_exported_and_searched(
     page.locator("#below").fill("1")
     page.keyboard.press("n")
     expect(page.locator("#count")).to_have_text(re.compile(r"\d+ of \d+ to"))
+    page.evaluate(STAND_STILL)
     said.nth(3).click()
     at = starts(page)[3]
     assert at <= paused_at(page) * 1000 < at + 500
@@ -129,8 +130,9 @@ def test_dialled_call_can_be_played_exported_and_searched(
     page.locator(".result summary").first.click()
     keep(page, "walk-search")
     heard_from = page.locator("audio").first.evaluate(PLAY)
+    page.add_init_script(STAND_STILL)
     page.get_by_role("link", name=re.compile("^Open")).first.click()
-    expect(page).to_have_url(re.compile("#t="))
+    page.wait_for_url(re.compile("#t="))
     lead = max(0, starts(page)[-3] / 1000 - 3)
     assert lead - 0.1 <= heard_from < lead + 1
     assert lead - 0.1 <= page.locator("audio").evaluate(PLAY) < lead + 1
