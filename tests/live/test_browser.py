@@ -2,6 +2,7 @@
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.chaos.vendors import AssemblyAI
 from tests.chaos.waiting import until
 from tests.live.browser import in_chromium, keep, sign_in
 from tests.live.sandbox import Sandbox
@@ -27,7 +28,12 @@ def test_new_user_dials_follows_the_call_and_finds_it_in_admin(
     sign_in(page)
     keep(page, "dial")
     page.add_init_script(COLLECT_HEADLINES)
+    assemblyai = AssemblyAI(sandbox.assemblyai)
+    assemblyai.webhooks("held")
     page.get_by_role("button", name="Call +1 415-555-1236").click()
+    expect(page.locator("#headline")).to_have_text("Transcribing", timeout=60_000)
+    assemblyai.webhooks("normal")
+    assemblyai.release()
     expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
     # A reload would empty the set.
     seen = set(page.evaluate("[...headlines]"))
