@@ -2,21 +2,62 @@
 
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
-# The kinds of faults, with an example of the value where it matters.
-KINDS = (
-    # The stand-in does not handle the request: it creates no call and no job.
-    "status",  # {"status": 503}: answer with status 503, and with "headers" and "body"
-    "hang",  # {"hang": 5}: wait 5 s, then close the connection without an answer
-    "reset",  # reset the connection at once
-    # The stand-in handles the request. But its answer is lost, late or cut off.
-    "reset_after",  # close the connection without an answer
-    "hang_after",  # {"hang_after": 5}: wait 5 s, then send the answer
-    "truncate",  # {"truncate": 9}: send 9 bytes of the body, and close the connection
-    # The stand-in does not handle the request.
-    "html",  # answer with a page in HTML
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# What a value must be: a description for the error message, and the check.
+Expected = tuple[str, Callable[[Any], bool]]
+TRUE: Expected = ("true", lambda value: value is True)
+COUNT: Expected = (
+    "a whole number, at least 0",
+    lambda value: type(value) is int and value >= 0,
 )
+SECONDS: Expected = (
+    "seconds, from 0 to 3600",
+    lambda value: type(value) in (int, float) and 0 <= value <= 3600,
+)
+# The kinds of faults, with an example of the value where it matters.
+KINDS: dict[str, Expected] = {
+    # The stand-in does not handle the request: it creates no call and no job.
+    # {"status": 503}: answer with status 503, and with "headers" and "body"
+    "status": (
+        "a status from 200 to 599",
+        lambda value: type(value) is int and 200 <= value <= 599,
+    ),
+    "hang": SECONDS,  # {"hang": 5}: wait 5 s, then close without an answer
+    "reset": TRUE,  # reset the connection at once
+    # The stand-in handles the request. But its answer is lost, late or cut off.
+    "reset_after": TRUE,  # close the connection without an answer
+    "hang_after": SECONDS,  # {"hang_after": 5}: wait 5 s, then send the answer
+    # {"truncate": 9}: send 9 bytes of the body, and close the connection
+    "truncate": COUNT,
+    # The stand-in does not handle the request.
+    "html": TRUE,  # answer with a page in HTML
+}
+ANSWER: dict[str, Expected] = {
+    "headers": (
+        "an object of texts",
+        lambda value: (
+            isinstance(value, dict)
+            and all(isinstance(text, str) for text in value.values())
+        ),
+    ),
+    "body": ("", lambda value: True),
+}
+RULE: dict[str, Expected] = {
+    "method": (f"one of: {', '.join(METHODS)}", lambda value: value in METHODS),
+    "path": ("a text", lambda value: isinstance(value, str)),
+    "times": (
+        f"null, or {COUNT[0]}",
+        lambda value: value is None or COUNT[1](value),
+    ),
+    "skip": COUNT,
+    "do": (
+        f"an object with one of: {', '.join(KINDS)}",
+        lambda value: isinstance(value, dict) and bool(KINDS.keys() & value),
+    ),
+}
 
 
 class Faults:
@@ -69,26 +110,22 @@ class Faults:
 
 
 def _checked(rule: Any) -> dict[str, Any]:
-    if not isinstance(rule, dict):
-        raise ValueError("a rule is a JSON object")
-    unknown = set(rule) - {"method", "path", "times", "skip", "do"}
-    if unknown:
-        raise ValueError(f"unknown key in a rule: {', '.join(sorted(unknown))}")
-    do = rule.get("do")
-    if not isinstance(do, dict) or not any(kind in do for kind in KINDS):
-        raise ValueError(f"'do' needs one of: {', '.join(KINDS)}")
-    unknown = set(do) - {*KINDS, "headers", "body"}
-    if unknown:
-        raise ValueError(f"unknown key in 'do': {', '.join(sorted(unknown))}")
+    if not isinstance(rule, dict) or "do" not in rule:
+        raise ValueError("a rule is a JSON object with the key 'do'")
+    _check(rule, RULE)
+    _check(rule["do"], {**KINDS, **ANSWER})
     try:
         re.compile(rule.get("path", ""))
     except re.error as error:
         raise ValueError(f"'path' is not a regular expression: {error}") from error
-    return {
-        "method": rule.get("method"),
-        "path": rule.get("path", ""),
-        "times": rule.get("times"),
-        "skip": rule.get("skip", 0),
-        "do": do,
-        "hits": 0,
-    }
+    defaults = {"method": None, "path": "", "times": None, "skip": 0}
+    return {**defaults, **rule, "hits": 0}
+
+
+def _check(values: dict[str, Any], expected: dict[str, Expected]) -> None:
+    for key, value in values.items():
+        if key not in expected:
+            raise ValueError(f"unknown key '{key}', known are: {', '.join(expected)}")
+        description, is_valid = expected[key]
+        if not is_valid(value):
+            raise ValueError(f"'{key}' must be {description}. It is {value!r}.")

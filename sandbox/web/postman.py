@@ -45,12 +45,19 @@ class Postman:
             re.compile(settings.get("match") or "")
         except re.error as error:
             raise ValueError(f"match is not a regular expression: {error}") from error
-        seconds, retry_seconds = settings.get("seconds"), settings.get("retry_seconds")
+        times = {
+            name: float(settings[name])
+            for name in ("seconds", "retry_seconds")
+            if settings.get(name) is not None
+        }
+        if not all(0 <= seconds <= 3600 for seconds in times.values()):
+            raise ValueError("seconds and retry_seconds are from 0 to 3600")
         self.settings = {
             "mode": settings.get("mode", "normal"),
-            "seconds": 2.0 if seconds is None else float(seconds),
+            "seconds": 2.0,
             "match": settings.get("match") or "",
-            "retry_seconds": None if retry_seconds is None else float(retry_seconds),
+            "retry_seconds": None,
+            **times,
         }
 
     def post(self, lane: str, url: str, params: dict[str, Any], job: Job) -> None:

@@ -132,8 +132,24 @@ def test_a_recording_can_be_cut_short(twilio, client, dial, product):
         {"do": {}},
         {"path": "(", "do": {"reset": True}},
         {"paths": "x", "do": {"reset": True}},
+        {"path": 5, "do": {"reset": True}},
+        {"method": "post", "do": {"reset": True}},
+        {"times": "3", "do": {"reset": True}},
+        {"times": True, "do": {"reset": True}},
+        {"skip": -1, "do": {"reset": True}},
+        {"do": "reset"},
+        {"do": {"reset": False}},
+        {"do": {"html": "<h1>"}},
+        {"do": {"status": "503"}},
+        {"do": {"status": 99}},
+        {"do": {"status": 503, "headers": {"Retry-After": 1}}},
+        {"do": {"hang": "5s"}},
+        {"do": {"hang_after": -1}},
+        {"do": {"hang": 1e300}},
+        {"do": {"truncate": 1.5}},
         "reset",
     ],
+    ids=str,
 )
 def test_a_rule_that_makes_no_sense_is_refused(assemblyai, rule):
     url = f"{assemblyai.url}/_sandbox/faults"
@@ -226,7 +242,16 @@ def test_assemblyais_webhook_can_be_lost(assemblyai, product):
     assert product.received == []
 
 
-@pytest.mark.parametrize("body", [{"mode": "eaten"}, {"match": "("}, {"speed": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"mode": "eaten"},
+        {"match": "("},
+        {"speed": 1},
+        {"seconds": -1},
+        {"retry_seconds": "nan"},
+    ],
+)
 def test_a_delivery_mode_that_makes_no_sense_is_refused(twilio, body):
     answer = requests.post(f"{twilio.url}/_sandbox/webhooks", json=body, timeout=5)
 
