@@ -77,7 +77,11 @@ def send(method: str, url: str, params: dict[str, str]) -> requests.Response:
         headers = {"I-Twilio-Idempotency-Token": token} if attempt > 1 else {}
         left = max(0.1, deadline - time.monotonic())
         timeout = (min(overrides.connect, left), min(overrides.read, left))
-        failure, answer = _attempt(method, plain, params, headers, timeout)
+        try:
+            failure, answer = _attempt(method, plain, params, headers, timeout)
+        except WebhookError as error:
+            evidence.postman.note(plain, params, attempt, error=str(error))
+            raise
         evidence.postman.note(
             plain,
             params,
@@ -101,7 +105,10 @@ def _attempt(
     headers: dict[str, str],
     timeout: tuple[float, float],
 ) -> tuple[str, requests.Response | None]:
-    """Return (failure, response). failure: "", "4xx", "5xx", "ct: ..." or "rt: ..."."""
+    """Return (failure, response). Raises WebhookError for a redirect loop.
+
+    failure: "", "4xx", "5xx", "ct: ..." or "rt: ...".
+    """
     try:
         answer = _follow(method, url, params, headers, timeout)
     except requests.exceptions.ReadTimeout:

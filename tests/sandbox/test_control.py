@@ -324,3 +324,15 @@ def test_a_connection_that_broke_after_sending_is_not_tried_again(
     until(sent, "the attempt")
     finished(client, dial().sid)  # leave enough time for a second attempt
     assert [s["attempt"] for s in sent()] == [1]
+
+
+def test_redirect_loop_is_in_the_list_of_deliveries(twilio, client, dial, product):
+    product.answers["/status/"] = [302]  # without a Location: the same URL again
+    call = dial(status_callback_event=["completed"])
+
+    finished(client, call.sid)
+    until(lambda: "redirects" in str(evidence(twilio, call.sid)), "the callback's end")
+
+    sent = twilio.control("GET", "deliveries")
+    errors = [s["error"] for s in sent if "/status/" in s["url"]]
+    assert errors == ["more than 10 redirects"]
