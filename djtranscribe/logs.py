@@ -56,6 +56,21 @@ class UrlRedactionFilter(logging.Filter):
         return True
 
 
+class RefusedRequestFilter(logging.Filter):
+    """Log a request that is answered 4xx in one line, as a warning.
+
+    Django logs some of them as errors with a traceback. Then any visitor could fill the
+    log, for example with requests that have too many fields.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "status_code", 500) < 500:
+            record.exc_info = None
+            if record.levelno > logging.WARNING:
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 def redact_urls(text: str) -> str:
     """Remove phone numbers, search terms and secrets from the URLs in a text."""
     if "/" not in text:

@@ -421,7 +421,10 @@ WHITENOISE_USE_FINDERS = True
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no-numbers": {"()": "djtranscribe.logs.UrlRedactionFilter"}},
+    "filters": {
+        "no-numbers": {"()": "djtranscribe.logs.UrlRedactionFilter"},
+        "refused-requests": {"()": "djtranscribe.logs.RefusedRequestFilter"},
+    },
     "formatters": {
         "json": {"()": "djtranscribe.logs.JsonFormatter"},
         "text": {
@@ -434,7 +437,7 @@ LOGGING: dict[str, Any] = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "json" if LOG_FORMAT == "json" else "text",
-            "filters": ["no-numbers"],
+            "filters": ["no-numbers", "refused-requests"],
         }
     },
     "loggers": {

@@ -188,6 +188,27 @@ def test_a_library_that_warns_is_filtered_too(console):
     assert "level=WARNING logger=somebody.else GET /dial/…" in console.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/admin/login/?" + "a=14155551234&" * 1_200, {}),
+        ("/search/?q=" + "heart" * 5_000, {}),
+        ("/", {"Host": "other.example"}),
+    ],
+    ids=["fields", "redirect", "host"],
+)
+def test_hostile_request_of_a_visitor_is_a_warning_in_one_line(
+    client, console, path, headers
+):
+    answer = client.get(path, headers=headers)
+
+    assert answer.status_code == 400
+    [line] = console.getvalue().splitlines()
+    assert "level=WARNING logger=django.security." in line
+    assert "14155551234" not in line
+    assert "heart" not in line
+
+
 def test_a_line_of_json_has_the_same_and_no_message_of_an_exception():
     words = "secret words"
     try:
