@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -80,8 +81,7 @@ class Command(BaseCommand):
             )
         for option in ("port", "twilio_port", "assemblyai_port"):
             ensure_free(options[option], "--" + option.replace("_", "-"))
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(signum, stop)
+        on_signals(stop)
         directory = options["directory"].resolve()
         if options["fresh"]:
             shutil.rmtree(directory, ignore_errors=True)
@@ -97,6 +97,7 @@ class Command(BaseCommand):
             self.say("\nStopping.")
             raise
         finally:
+            on_signals(signal.SIG_IGN)
             processes.stop()
 
     def start(self, processes: Processes, options: dict[str, Any]) -> None:
@@ -186,5 +187,14 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def on_signals(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers,
+) -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, handler)
+
+
 def stop(signum: int, frame: FrameType | None) -> None:
+    # A second Ctrl-C must not interrupt the end of the child processes.
+    on_signals(signal.SIG_IGN)
     raise SystemExit(0)
