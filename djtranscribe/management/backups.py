@@ -58,6 +58,8 @@ def write(
                         member = tarfile.TarInfo(AUDIO + name)
                         member.size = default_storage.size(name)
                         tar.addfile(member, file)
+                    # Without this, tarfile keeps every member in memory.
+                    tar.members.clear()  # type: ignore[attr-defined]
                 except FileNotFoundError:
                     missing.append(name)
                 show_progress(number)

@@ -57,6 +57,26 @@ TABLES = """
 from django.db import connection
 print(*connection.introspection.table_names())
 """
+# Print by how many bytes the memory grows while 2,000 recordings are saved.
+MEASURE = """
+import tracemalloc
+from pathlib import Path
+from django.conf import settings
+from caller.models import Recording
+from djtranscribe.management import backups
+name = Recording.objects.first().audio.name
+Recording.objects.bulk_create(
+    Recording(sid=f"RE{number:032}", audio=name) for number in range(9, 4009)
+)
+memory = {}
+def show_progress(number):
+    if number in (2000, 4000):
+        memory[number] = tracemalloc.get_traced_memory()[0]
+tracemalloc.start()
+folder = Path(settings.MEDIA_ROOT)
+backups.write(folder / "measured.tar", folder, show_progress)
+print(memory[4000] - memory[2000])
+"""
 
 
 class Site:
@@ -88,6 +108,15 @@ def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
         one = Site(folders[0], first)
         one.manage("migrate", "--verbosity", "0")
         yield one, Site(folders[1], second)
+
+
+def test_memory_of_a_backup_does_not_grow_with_the_number_of_recordings(
+    migrated, tmp_path
+):
+    site = Site(tmp_path / "site", f"sqlite:///{migrated}")
+    site.shell(FILL)
+
+    assert int(site.shell(MEASURE)) < 100_000
 
 
 def test_backup_is_restored_to_another_database_and_folder(sites, tmp_path):
