@@ -44,22 +44,35 @@ def test_a_port_in_use_is_named_with_the_option_that_changes_it(option: str):
     assert "Traceback" not in ended.stderr
 
 
-def test_a_nonsense_port_is_refused_in_words():
-    ended = sandbox("--port", "99999999")
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "99999999"),
+        ("--pace", "-1"),
+        ("--pace", "nan"),
+        ("--directory", __file__),
+    ],
+)
+def test_invalid_option_is_refused_in_words(option: str, value: str):
+    ended = sandbox(*free_port_options(), option, value)
 
     assert ended.returncode == 1
-    assert "--port" in ended.stderr
+    assert option in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def free_port_options() -> list[str]:
+    names = ("--port", "--twilio-port", "--assemblyai-port")
+    return [f"{name}={port}" for name, port in zip(names, free_ports(3), strict=True)]
 
 
 @linux
 def test_repeated_ctrl_c_while_the_database_is_prepared_leaves_no_process(
     tmp_path: Path,
 ):
-    names = ("--port", "--twilio-port", "--assemblyai-port")
-    ports = [f"{name}={port}" for name, port in zip(names, free_ports(3), strict=True)]
+    options = ["--directory", tmp_path, *free_port_options()]
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "sandbox", "--directory", tmp_path, *ports],
+        [sys.executable, "manage.py", "sandbox", *options],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **measured()},
         stdout=subprocess.DEVNULL,

@@ -142,6 +142,15 @@ def test_a_text_that_is_not_utf_8_is_named(folder):
         evaluate(folder)
 
 
+@pytest.mark.parametrize("name", ["ward.txt", "ward.wav"])
+def test_file_that_cannot_be_read_is_named(folder, name):
+    (folder / name).unlink()
+    (folder / name).mkdir()
+
+    with pytest.raises(CommandError, match=f"{name} could not be read: Is a directory"):
+        evaluate(folder)
+
+
 def test_a_storage_that_cannot_be_written_is_named(folder, settings):
     settings.MEDIA_ROOT = folder / "ward.wav"
 

@@ -79,13 +79,18 @@ class Command(BaseCommand):
                 "PocketSphinx, the sandbox's speech recognition, is not installed. "
                 f"Run {sys.executable} -m pip install -r sandbox/requirements.txt"
             )
+        if not 0 <= options["pace"] <= 100:
+            raise CommandError("--pace must be from 0 to 100.")
         for option in ("port", "twilio_port", "assemblyai_port"):
             ensure_free(options[option], "--" + option.replace("_", "-"))
         on_signals(stop)
         directory = options["directory"].resolve()
         if options["fresh"]:
             shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"--directory cannot be used: {error}") from error
         processes = Processes(directory, environment(directory, options))
         try:
             self.start(processes, options)

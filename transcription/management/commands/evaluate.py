@@ -175,9 +175,17 @@ def pairs_in(folder: Path) -> list[Pair]:
 
 def text_in(path: Path) -> str:
     try:
-        return text_of(path.read_bytes())
+        return text_of(read(path))
     except ValidationError as error:
         raise CommandError(f"{path.name}: {error.messages[0]}") from error
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"{path.name} could not be read: {error.strerror}."
+        raise CommandError(message) from error
 
 
 def length_of(path: Path) -> float:
@@ -194,7 +202,7 @@ def find_transcript(
     Failed transcripts are left out.
     """
     # `vocabulary_version` is None until the keyword list is sent.
-    digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
+    digest = hashlib.sha256(read(pair.audio)).hexdigest()
     version = words.version if words else None
     return (
         Transcript.objects.filter(recording__sha256=digest, vocabulary=words)
