@@ -152,7 +152,7 @@ def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     is no keyterm in `biased`, return `words` unchanged. Where `biased` has other words
     than `words`, use the words of `biased` if:
     - one of them is a keyterm
-    - or the replaced words all have the lowest confidence (`ALONE`)
+    - or they replace words that all have the lowest confidence (`ALONE`)
     """
     if not any(word["is_term"] for word in biased):
         return words
@@ -163,11 +163,12 @@ def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     for tag, begin, end, from_, to in matcher.get_opcodes():
         heard = biased[from_:to]
         is_term = any(word["is_term"] for word in heard)
-        is_unsure = all(word["confidence"] <= ALONE for word in words[begin:end])
+        replaced = words[begin:end]
+        is_unsure = replaced and all(word["confidence"] <= ALONE for word in replaced)
         if tag != "equal" and heard and (is_term or is_unsure):
-            result += _written_like(words[begin:end], heard)
+            result += _written_like(replaced, heard)
         else:
-            result += words[begin:end]
+            result += replaced
     return result
 
 

@@ -149,6 +149,18 @@ def test_keyword_list_makes_its_terms_right(name):
     assert terms_right[1] >= len(terms) - 1 > terms_right[0]
 
 
+def test_keyword_list_inserts_terms_but_no_other_words():
+    def words(*texts: str) -> list[dict]:
+        sure = {"start": 0, "end": 0, "confidence": 1.0}
+        return [{**sure, "text": text, "is_term": text == "Acme"} for text in texts]
+
+    found = moonshine._with_terms(
+        words("please", "call"), words("please", "uh", "call", "Acme")
+    )
+
+    assert [word["text"] for word in found] == ["please", "call", "Acme"]
+
+
 def test_silence_has_no_words(tmp_path):
     path = tmp_path / "silence.wav"
     path.write_bytes(audio.render([[]], 3.0, 1))
