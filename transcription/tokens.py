@@ -6,7 +6,7 @@
 - Accents (Latin, Greek) and vowel points (Hebrew, Arabic) do not matter: `lodz` finds
   Łódź. Vowel signs of Indian scripts are kept.
 - The Turkish letters i, ı, I and İ are the same. Of the Cyrillic letters, е and ё are
-  the same, but й and и differ.
+  the same, and і and ї are the same. But й and и differ.
 - Scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are cut into
   pairs of letters, so that any part of a text is found.
 
