@@ -34,6 +34,9 @@ export function storedDrafts() {
 
 export const wholeText = ({ before, typed, isInsertion }) => isInsertion ? `${before}${typed && " "}${typed}` : typed;
 
+// The change that a refused draft describes.
+export const change = ({ before, typed }) => typed ? `“${before}” → “${typed}”` : `Remove “${before}”`;
+
 function setRefused(drafts) {
   refused = drafts;
   review.dispatchEvent(new Event("review:refused"));
