@@ -42,7 +42,7 @@ class StandIn:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(
-            method, f"{self.url}/_sandbox/{path}", json=body, timeout=10
+            method, f"{self.url}/_sandbox/{path}", json=body, timeout=60
         )
         answer.raise_for_status()
         return answer.json()
@@ -79,7 +79,7 @@ def started(module: str, *arguments: str) -> StandIn:
 
 def stopped(stand_in: StandIn) -> None:
     stand_in.process.terminate()
-    stand_in.process.wait(10)
+    stand_in.process.wait(60)
     assert stand_in.process.stdout
     stand_in.process.stdout.close()
 
@@ -146,7 +146,7 @@ class Product:
         return self.at(path)
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 300) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -215,9 +215,9 @@ class Slow:
 def twilio_slow() -> Iterator[Slow]:
     """A stand-in that is slow enough for a test to intervene.
 
-    A phone rings for 0.6 s, and six seconds of speech take 1.8 s.
+    A phone rings for 2 s, and six seconds of speech take 6 s.
     """
-    stand_in = started("twilio", "--pace", "0.3", *TWILIO_ARGUMENTS)
+    stand_in = started("twilio", "--pace", "1", *TWILIO_ARGUMENTS)
     yield Slow(stand_in, twilio_client(stand_in))
     stopped(stand_in)
 

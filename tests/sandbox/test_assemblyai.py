@@ -21,7 +21,7 @@ BASE = {
 
 def call(stand_in, method, path, **options):
     options.setdefault("headers", HEADERS)
-    return requests.request(method, f"{stand_in.url}/v2/{path}", timeout=10, **options)
+    return requests.request(method, f"{stand_in.url}/v2/{path}", timeout=60, **options)
 
 
 def upload(stand_in, data):
@@ -48,7 +48,7 @@ def ended(stand_in, job_id):
         found = call(stand_in, "GET", f"transcript/{job_id}").json()
         return found if found["status"] in ("completed", "error") else None
 
-    return until(fetch, "the transcript", seconds=60)
+    return until(fetch, "the transcript")
 
 
 def clip(name=None):
@@ -285,7 +285,7 @@ def test_deleted_upload_gives_a_download_error(assemblyai):
 
 
 def test_an_upload_address_cannot_be_opened(assemblyai):
-    answer = requests.get(upload(assemblyai, clip()), timeout=5)
+    answer = requests.get(upload(assemblyai, clip()), timeout=60)
 
     assert answer.status_code == 403
     assert "AccessDenied" in answer.text
@@ -402,7 +402,7 @@ def test_a_model_can_be_retired_while_the_stand_in_runs(assemblyai, model):
 def test_retired_models_that_are_no_list_are_refused(assemblyai):
     url = f"{assemblyai.url}/_sandbox/account"
 
-    answer = requests.post(url, json={"retired_models": "universal-2"}, timeout=5)
+    answer = requests.post(url, json={"retired_models": "universal-2"}, timeout=60)
 
     assert answer.status_code == 400
 
@@ -460,7 +460,7 @@ def unfinished(stand_in):
 
 def test_the_next_jobs_can_be_told_to_fail(assemblyai):
     # Wait, because an unfinished job of another test could get the error.
-    until(lambda: not unfinished(assemblyai), "the end of earlier jobs", seconds=60)
+    until(lambda: not unfinished(assemblyai), "the end of earlier jobs")
     text = "Server error, developers have been alerted"
     assemblyai.control("POST", "next-error", {"error": text, "times": 1})
 
@@ -474,7 +474,7 @@ def test_list_is_newest_first_and_paginated(assemblyai):
     ids = [transcribe(assemblyai)["id"] for _ in range(3)]
 
     page = call(assemblyai, "GET", "transcript?limit=2").json()
-    older = requests.get(page["page_details"]["prev_url"], headers=HEADERS, timeout=5)
+    older = requests.get(page["page_details"]["prev_url"], headers=HEADERS, timeout=60)
     newer = call(assemblyai, "GET", f"transcript?after_id={ids[0]}").json()
     queued = call(assemblyai, "GET", "transcript?status=queued").json()
     wrong = call(
@@ -513,7 +513,7 @@ def test_the_page_says_that_this_is_a_stand_in_and_shows_times_in_utc(assemblyai
     found = transcribe(assemblyai)
     created = assemblyai.control("GET", "jobs")[-1]["created"]
 
-    page = requests.get(assemblyai.url, timeout=5).text
+    page = requests.get(assemblyai.url, timeout=60).text
 
     assert "not AssemblyAI" in page
     assert "less accurate than AssemblyAI" in page

@@ -12,7 +12,7 @@ from tests.sandbox.twilio_calls import AUTH, evidence, finished
 
 def listing(stand_in, **options):
     url = f"{stand_in.url}/v2/transcript"
-    return requests.get(url, headers=HEADERS, timeout=5, **options)
+    return requests.get(url, headers=HEADERS, timeout=60, **options)
 
 
 def test_configured_response_is_returned_the_given_number_of_times(assemblyai):
@@ -115,7 +115,7 @@ def test_a_recording_can_be_cut_short(twilio, client, dial, product):
     url = recorded.params["RecordingUrl"] + ".wav"
     twilio.break_next({"truncate": 1000}, path=r"\.wav$")
 
-    with requests.get(url, auth=AUTH, stream=True, timeout=5) as answer:
+    with requests.get(url, auth=AUTH, stream=True, timeout=60) as answer:
         got: list[bytes] = []
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             got.extend(answer.iter_content(100))
@@ -154,7 +154,7 @@ def test_a_recording_can_be_cut_short(twilio, client, dial, product):
 def test_a_rule_that_makes_no_sense_is_refused(assemblyai, rule):
     url = f"{assemblyai.url}/_sandbox/faults"
 
-    answer = requests.post(url, json=[rule], timeout=5)
+    answer = requests.post(url, json=[rule], timeout=60)
 
     assert answer.status_code == 400
     assert answer.json()["error"]
@@ -180,7 +180,7 @@ def test_requests_are_kept_as_evidence_without_the_secret(twilio, client, dial):
 
 def test_request_with_another_host_name_is_refused(twilio):
     answer = requests.get(
-        f"{twilio.url}/_sandbox/calls", headers={"Host": "evil.example"}, timeout=5
+        f"{twilio.url}/_sandbox/calls", headers={"Host": "evil.example"}, timeout=60
     )
 
     assert answer.status_code == 400
@@ -215,7 +215,7 @@ def test_callbacks_can_be_doubled(twilio, client, dial, product):
 
 def test_callbacks_can_be_reversed(twilio, client, dial, product):
     twilio.control(
-        "POST", "webhooks", {"mode": "reversed", "seconds": 0.5, "match": "/status/"}
+        "POST", "webhooks", {"mode": "reversed", "seconds": 3, "match": "/status/"}
     )
 
     finished(client, dial().sid)
@@ -224,12 +224,14 @@ def test_callbacks_can_be_reversed(twilio, client, dial, product):
     assert statuses(product) == IN_ORDER[::-1]
 
 
-def test_callbacks_can_be_late(twilio, client, dial, product):
+def test_callbacks_can_be_late(twilio, dial, product):
     twilio.control("POST", "webhooks", {"mode": "delayed", "seconds": 0.5})
 
-    finished(client, dial().sid)
+    began = time.monotonic()
+    dial()
 
-    assert statuses(product) == []
+    product.wait_for("/status/")
+    assert time.monotonic() - began >= 0.5
     product.wait_for("/status/", 4)
 
 
@@ -253,7 +255,7 @@ def test_assemblyais_webhook_can_be_lost(assemblyai, product):
     ],
 )
 def test_a_delivery_mode_that_makes_no_sense_is_refused(twilio, body):
-    answer = requests.post(f"{twilio.url}/_sandbox/webhooks", json=body, timeout=5)
+    answer = requests.post(f"{twilio.url}/_sandbox/webhooks", json=body, timeout=60)
 
     assert answer.status_code == 400
 

@@ -45,7 +45,7 @@ def resolved(spec, ref):
 
 def get(twilio, path, **params):
     url = f"{twilio.url}/2010-04-01/Accounts/{ACCOUNT_SID}{path}"
-    return requests.get(url, auth=AUTH, params=params, timeout=5)
+    return requests.get(url, auth=AUTH, params=params, timeout=60)
 
 
 ROOT = "/2010-04-01/Accounts/{AccountSid}"
@@ -88,7 +88,7 @@ def test_twilio_response_to_a_new_call_matches_the_specification(twilio_spec, tw
     url = f"{twilio.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
     form = {"To": "+14155550002", "From": "+15550001111", "Url": "http://127.0.0.1:1/"}
 
-    answer = requests.post(url, data=form, auth=AUTH, timeout=5)
+    answer = requests.post(url, data=form, auth=AUTH, timeout=60)
 
     assert answer.status_code == 201
     check(twilio_spec, ROOT + "/Calls.json", "post", answer)

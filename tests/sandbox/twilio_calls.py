@@ -11,7 +11,7 @@ SPEAKS = "+14155551234"
 
 class Transport(TwilioHttpClient):
     def __init__(self, url):
-        super().__init__(pool_connections=False, timeout=5)
+        super().__init__(pool_connections=False, timeout=60)
         self.url = url
 
     def request(self, method, url, *args, **kwargs):
