@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ class House:
         command = [sys.executable, "-m", "gunicorn", "djtranscribe.wsgi"]
         command += ["--bind", f"127.0.0.1:{self.port}", "--threads", "16"]
         self.web = self.start("web", *command, environ=environ)
-        until("the web server listens", lambda: is_open(self.port), 30)
+        until("the web server listens", lambda: is_open(self.port))
         return self.web
 
     def start_worker(self, threads: int = 4, environ: Any = None) -> Process:
@@ -157,7 +158,7 @@ class House:
         return self.start("worker", *command, environ=environ)
 
     def until_ready(self, worker: Process) -> Process:
-        until("the worker is ready", lambda: "ready" in worker.log.read_text(), 60)
+        until("the worker is ready", lambda: "ready" in worker.log.read_text())
         return worker
 
     def manage(self, *command: str) -> str:
@@ -168,7 +169,7 @@ class House:
             env=self.environ,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -182,22 +183,20 @@ class House:
 
     # An operator
 
-    def type_address_of(
-        self, number: str, seconds: float, **query: str
-    ) -> requests.Response:
+    def type_address_of(self, number: str, **query: str) -> requests.Response:
         self.dialled.append(number)
         address = f"{self.site}/dial/{number[1:]}/"
-        return self.session.get(address, params=query, headers=TYPED, timeout=seconds)
+        return self.session.get(address, params=query, headers=TYPED, timeout=120)
 
-    def dial(self, number: str, seconds: float = 40) -> str:
+    def dial(self, number: str) -> str:
         """Dial, and return the path of the call's page."""
-        answer = self.type_address_of(number, seconds)
+        answer = self.type_address_of(number)
         assert "/calls/" in answer.url, (answer.url, answer.text[-2000:])
         return answer.url.removeprefix(self.site)
 
     def page(self, path: str) -> str:
         """Return the text that an operator reads on this page, without HTML tags."""
-        answer = self.session.get(self.site + path, timeout=20)
+        answer = self.session.get(self.site + path, timeout=120)
         text = re.sub(r"<(script|style).*?</\1>", " ", answer.text, flags=re.DOTALL)
         return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
@@ -209,7 +208,7 @@ class House:
         """Request /healthz without a login, as a monitoring service does."""
         with requests.Session() as monitor:
             monitor.trust_env = False
-            return monitor.get(f"{self.site}/healthz", timeout=20)
+            return monitor.get(f"{self.site}/healthz", timeout=120)
 
     # Rows
 
@@ -230,7 +229,17 @@ class House:
         found = self.transcripts(number)
         return found[0]["attempts"] if found else 0
 
-    def completed(self, number: str, seconds: float = 30) -> dict[str, Any]:
+    def make_due(self, *numbers: str, at: datetime | None = None) -> None:
+        """Make the transcripts of these calls due at this time. None: now."""
+        for number in numbers:
+            self.database.execute(
+                "UPDATE transcription_transcript SET next_attempt_at = %s "
+                "WHERE id = %s",
+                str(at or datetime.now(timezone.utc)),
+                self.transcripts(number)[0]["id"],
+            )
+
+    def completed(self, number: str, seconds: float = 300) -> dict[str, Any]:
         """Wait until the transcript of this number's call is completed. Return it."""
         try:
             until(

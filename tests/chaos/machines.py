@@ -21,7 +21,7 @@ def are_possible() -> bool:
 
 
 def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=10)
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 class Network:

@@ -60,7 +60,7 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
     for number in numbers:
         house.dial(number)
     for number in numbers:
-        house.completed(number, 300)
+        house.completed(number)
 
     hit = stand_in.hits()
     waits = waited_after_429(house)
@@ -119,19 +119,19 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
 
     def each_has_failed() -> bool:
         for number in set(numbers) - shown.keys():
-            if attempts := house.attempts(number):
+            if house.attempts(number):
                 (row,) = house.transcripts(number)
                 due = moment(row["next_attempt_at"]) - datetime.now(timezone.utc)
                 # The row may have failed more than once by now. Each retry doubles the
                 # wait, so compute the first wait.
-                at_most[number] = due.total_seconds() / 2 ** (attempts - 1)
+                at_most[number] = due.total_seconds() / 2 ** (row["attempts"] - 1)
                 shown[number] = house.page_of(number)
         return len(shown) == len(numbers)
 
     until("each row failed", each_has_failed)
     house.assemblyai.clear_faults()
     for number in numbers:
-        house.completed(number, 90)
+        house.completed(number)
     # Group the uploads by their audio: the four calls have four different clips.
     uploads: dict[str, list[datetime]] = {}
     for request in house.assemblyai.requests("POST /v2/upload$"):
@@ -157,7 +157,6 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
 ):
     house = new_house()
     house.start_web()
-    house.start_worker()
     numbers = [new_number() for _ in range(4)]
     paused = {}
 
@@ -166,7 +165,7 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
         return found[0] if found else {}
 
     def look(kind: str) -> None:
-        until(f"the queue pauses: {kind}", pause, 60)
+        until(f"the queue pauses: {kind}", pause)
         until(
             "all rows wait",
             lambda: all(waits_for_us(house, n) for n in numbers),
@@ -182,6 +181,9 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
     numbers, all_numbers = numbers[:3], numbers
     for number in numbers:
         house.dial(number)
+    # Start the worker only now. Between the first refusal and `before` (below), no
+    # probe may be sent.
+    house.start_worker()
     look("401")
     # Dial a fourth call. It must wait without a request to AssemblyAI.
     before = len(refused_uploads(house))
@@ -190,12 +192,12 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
     until("the fourth waits", lambda: waits_for_us(house, numbers[-1]))
     # Accept the key again, but make the balance negative: a new reason for the pause.
     house.assemblyai.account(key=None, balance_negative=True)
-    until("the reason changed", lambda: "balance" in pause().get("reason", ""), 90)
+    until("the reason changed", lambda: "balance" in pause().get("reason", ""))
     look("balance")
     statuses = {number: house.status(number) for number in numbers}
     house.assemblyai.account(balance_negative=False)
     for number in numbers:
-        house.completed(number, 120)
+        house.completed(number)
 
     posts = house.assemblyai.requests("POST /v2/transcript$")
     accepted = [post for post in posts if post["status"] == 200]
@@ -256,7 +258,7 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
         house.assemblyai.next_error(reason)
         number = new_number()
         house.dial(number)
-        until("it is finished", lambda n=number: house.status(n) in FINISHED, 60)
+        until("it is finished", lambda n=number: house.status(n) in FINISHED)
         (transcript,) = house.transcripts(number)
         errors = [job["error"] for job in house.assemblyai.jobs_of(transcript)]
         assert errors == ([reason, None] if end == AGAIN else [reason])
@@ -286,7 +288,7 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)
-    until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
+    until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"})
     # Delete the uploads before the UPDATE. After the UPDATE, the worker can upload
     # `old` again, and this new upload must not be deleted.
     house.assemblyai.control("DELETE", "uploads")
@@ -297,7 +299,7 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     )
     house.assemblyai.clear_faults()
     for number in numbers:
-        house.completed(number, 120)
+        house.completed(number)
 
     uploads = len(house.assemblyai.requests("POST /v2/upload$"))
     counted(

@@ -22,7 +22,7 @@ LEASE_SECONDS, RECOVER_SECONDS = 20, 12
 
 
 def connect(house: House, number: str) -> None:
-    answer = house.type_address_of(number, 40, connect="1")
+    answer = house.type_address_of(number, connect="1")
     assert "/calls/" in answer.url, answer.url
 
 
@@ -47,10 +47,10 @@ def test_both_sides_are_transcribed_despite_lost_webhooks_and_a_killed_worker(
     hold = house.to_twilio.hold("GET .*[.]wav", of_answer=30_000)
 
     connect(house, other)
-    until("the worker is amid the download", hold.reached.is_set, 60)
+    until("the worker is amid the download", hold.reached.is_set)
     worker.kill()
     house.start_worker()
-    transcript = house.completed(other, seconds=120)
+    transcript = house.completed(other)
 
     rates = {}
     for channel, number in (("1", own), ("2", other)):
@@ -81,5 +81,5 @@ def test_an_end_that_no_webhook_reports_is_found_out(new_house):
 
     for number, word in ((busy, "busy"), (away, "no-answer")):
         connect(house, number)
-        until(word, lambda n=number, w=word: house.call(n)["status"] == w, 60)
+        until(word, lambda n=number, w=word: house.call(n)["status"] == w)
         assert house.call(number)["status"] == word

@@ -35,7 +35,7 @@ def test_workers_on_the_same_rows_do_each_step_once(new_house, counted, workers)
     for process in processes:
         house.until_ready(process)
     for number in numbers:
-        house.completed(number, 90)
+        house.completed(number)
 
     did = {
         name: len(getattr(house, vendor).requests(request))

@@ -28,7 +28,7 @@ class StandIn:
 
     def control(self, method: str, what: str, **options: Any) -> Any:
         url = f"{self.url}/_sandbox/{what}"
-        answer = self.session.request(method, url, timeout=20, **options)
+        answer = self.session.request(method, url, timeout=120, **options)
         answer.raise_for_status()
         return answer.json()
 
@@ -98,7 +98,7 @@ class Twilio(StandIn):
     def audio(self, recording_sid: str) -> bytes:
         url = f"{self.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Recordings/{recording_sid}"
         login = (ACCOUNT_SID, AUTH_TOKEN)
-        answer = self.session.get(f"{url}.wav", auth=login, timeout=20)
+        answer = self.session.get(f"{url}.wav", auth=login, timeout=120)
         answer.raise_for_status()
         return answer.content
 
@@ -144,7 +144,7 @@ class AssemblyAI(StandIn):
             speech = audio.speech_seconds(clip)
             wav = audio.render([[(0.0, audio.spoken(clip))]], speech + 1, channels=1)
             upload = self.session.post(
-                f"{self.url}/v2/upload", data=wav, headers=login, timeout=20
+                f"{self.url}/v2/upload", data=wav, headers=login, timeout=120
             )
             body = {
                 "audio_url": upload.json()["upload_url"],
@@ -152,13 +152,13 @@ class AssemblyAI(StandIn):
                 "language_code": "en_us",
             }
             job = self.session.post(
-                f"{self.url}/v2/transcript", json=body, headers=login, timeout=20
+                f"{self.url}/v2/transcript", json=body, headers=login, timeout=120
             )
             job.raise_for_status()
         until(
             "every clip is recognised",
             lambda: {job["status"] for job in self.jobs()} == {"completed"},
-            600,
+            1800,
         )
 
 
@@ -180,7 +180,6 @@ def running(folder: Path, name: str, pace: float = 0) -> Iterator[str]:
         found = until(
             f"{name} is ready",
             lambda: re.search(r"ready on (http://[\d.]+:\d+)/", log.read_text()),
-            seconds=60,
         )
         yield found.group(1)
     finally:

@@ -8,10 +8,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], T], seconds: float = 20) -> T:
+def until(what: str, look: Callable[[], T], seconds: float = 300) -> T:
     """Return the first truthy value of `look()`, or raise AssertionError after a time.
 
     what: the expected event, for the message of the error.
+    seconds: the default is long, because CI can be ten times slower than a desktop.
     """
     deadline = time.monotonic() + seconds
     while True:

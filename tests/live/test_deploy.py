@@ -218,7 +218,7 @@ def test_compose_services_transcribe_a_dialled_call(tmp_path):
         until("the web server listens", lambda: is_open(house.port), 90)
         number = new_number()
 
-        answer = house.type_address_of(number, 40)
+        answer = house.type_address_of(number)
 
         assert "/calls/" in answer.url
         assert house.completed(number, seconds=120)["text"]
