@@ -14,7 +14,7 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 # The default is 90 s. With less, the test is faster. The waits take up to 81% of this
-# time (see maintenance.SWEEPS_TO_RECOVER), the rest is for the work.
+# time (see djtranscribe.recovery), the rest is for the work.
 RECOVER_SECONDS = 72
 
 

@@ -479,6 +479,19 @@ def test_refused_correction_stays_editable(browser: Browser, address: str):
     page.close()
 
 
+def set_verified(sandbox: Sandbox, page: Page, moment: str) -> None:
+    """Lock or unlock the transcript on the page, without this browser knowing it."""
+    [key] = re.findall(r"/transcript/(\d+)/", page.url)
+    in_shell(
+        sandbox,
+        f"""
+from django.utils import timezone
+from transcription.models import Transcript
+Transcript.objects.filter(pk={key}).update(verified_at={moment})
+""",
+    )
+
+
 def test_refused_texts_are_listed_until_they_are_used_or_discarded(
     browser: Browser, sandbox: Sandbox, address: str
 ):
@@ -487,18 +500,6 @@ def test_refused_texts_are_listed_until_they_are_used_or_discarded(
     sign_in(page)
     heard = texts(page)
     refused = page.locator("#refused li")
-    [key] = re.findall(r"/transcript/(\d+)/", page.url)
-
-    def lock(moment: str) -> None:
-        in_shell(
-            sandbox,
-            f"""
-from django.utils import timezone
-from transcription.models import Transcript
-Transcript.objects.filter(pk={key}).update(verified_at={moment})
-""",
-        )
-
     page.route("**/corrections/", lambda route: route.abort())
     for number, text in [(0, "first"), (1, "second"), (1, "again"), (2, "late")]:
         word(page, number).dblclick()
@@ -510,7 +511,7 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
     page.get_by_role("button", name="Preview").click()
     replace = page.get_by_role("button", name=re.compile(r"Replace \d place"))
     expect(replace).to_be_visible()
-    lock("timezone.now()")
+    set_verified(sandbox, page, "timezone.now()")
     page.unroute("**/corrections/")
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(refused).to_have_count(3)
@@ -527,7 +528,7 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
     expect(page.get_by_text("These texts of yours are not saved")).to_be_visible()
     expect(refused).to_have_count(4)
     expect(refused.nth(1)).to_have_text(f"“{heard[1]}” → “second”")
-    lock("None")
+    set_verified(sandbox, page, "None")
     page.reload()
     expect(refused).to_have_count(4)
     refused.nth(0).get_by_role("button", name="Edit").click()

@@ -413,7 +413,8 @@ def test_a_recording_that_twilio_lost_while_preparing_it_is_not_awaited_for_ever
     checked(call)
 
     assert (call.recordings.get().status, call.next_check_at) == ("deleted", None)
-    assert "Deleted at Twilio" in browser.get(f"/calls/{call.uuid}/").text
+    page = browser.get(f"/calls/{call.uuid}/").text
+    assert "The recording was deleted at Twilio" in page
 
 
 def test_a_recording_that_was_deleted_here_is_not_brought_back(vendors, signed_post):
