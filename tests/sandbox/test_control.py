@@ -213,6 +213,7 @@ def test_callbacks_can_be_doubled(twilio, client, dial, product):
     assert statuses(product) == [status for status in IN_ORDER for _ in range(2)]
 
 
+@pytest.mark.slow
 def test_callbacks_can_be_reversed(twilio, client, dial, product):
     twilio.control(
         "POST", "webhooks", {"mode": "reversed", "seconds": 3, "match": "/status/"}

@@ -194,6 +194,7 @@ def test_the_events_of_a_recording_are_a_string_of_words(twilio, client, dial, p
     assert "[13621]" in notes(twilio, call.sid)
 
 
+@pytest.mark.slow
 def test_a_call_ended_by_the_api_keeps_what_was_said_until_then(twilio_slow, product):
     client = twilio_slow.client
     product.answers["/record/"] = [document(product)]
