@@ -329,13 +329,25 @@ def test_a_connection_that_broke_after_sending_is_not_tried_again(
     assert [s["attempt"] for s in sent()] == [1]
 
 
-def test_redirect_loop_is_in_the_list_of_deliveries(twilio, client, dial, product):
-    product.answers["/status/"] = [302]  # without a Location: the same URL again
-    call = dial(status_callback_event=["completed"])
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        # Without a Location: the same URL again.
+        ({}, "more than 10 redirects"),
+        ({"Location": "http://["}, "redirect to an invalid URL"),
+    ],
+)
+def test_wrong_redirect_is_in_the_list_of_deliveries(
+    twilio, client, dial, assemblyai, headers, error
+):
+    # Use AssemblyAI's stand-in as the receiver, because it can answer with any header.
+    rule = {"status": 302, "headers": headers}
+    assemblyai.break_next(rule, path="^/redirect/$", times=None)
+    url = f"{assemblyai.url}/redirect/"
 
+    call = dial(status_callback=url, status_callback_event=["completed"])
     finished(client, call.sid)
-    until(lambda: "redirects" in str(evidence(twilio, call.sid)), "the callback's end")
+    until(lambda: "redirect" in str(evidence(twilio, call.sid)), "the callback's end")
 
     sent = twilio.control("GET", "deliveries")
-    errors = [s["error"] for s in sent if "/status/" in s["url"]]
-    assert errors == ["more than 10 redirects"]
+    assert [s["error"] for s in sent if s["url"] == url] == [error]
