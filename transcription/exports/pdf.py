@@ -40,6 +40,7 @@ def pdf_file(summary: str, paragraphs: list[tuple[str, str]]) -> bytes:
         place: Any = {"new_x": XPos.LMARGIN, "new_y": YPos.NEXT}
         align = Align.R if is_right_to_left(text) else Align.L
         document.multi_cell(0, size * LINE_MM, text, align=align, **place)
+        # Keep a prefix close to its paragraph.
         if size != 9:
             document.ln(3)
     return bytes(document.output())

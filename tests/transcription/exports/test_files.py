@@ -66,6 +66,19 @@ def test_text_and_word_files_show_when_and_who(transcript):
     ]
 
 
+def test_a_pdf_has_space_between_paragraphs_but_not_below_their_speaker(transcript):
+    content = pdf(transcript, Options(times=True, speakers=True))
+
+    [page] = pypdf.PdfReader(io.BytesIO(content)).pages
+    lines = page.extract_text(extraction_mode="layout").splitlines()
+    assert lines[-5:-1] == [
+        "0:00 Speaker A",
+        "Please call the cardiology ward.",
+        "",
+        "0:02 Speaker B",
+    ]
+
+
 def test_json_contains_the_text_and_the_words_from_assemblyai(transcript):
     read = json.loads(as_json(transcript, Options(times=True)))
     plain = json.loads(as_json(transcript, Options()))

@@ -318,6 +318,7 @@ def test_download_progress_is_reported(browser, many, monkeypatch):
     assert "Starting" in before
     assert 'max="6" value="2"' in amid
     assert "hx-get" in amid
+    assert 'name="ended"' not in amid
     assert "Download complete: 6 transcripts." in after
     assert "hx-get" not in after
 

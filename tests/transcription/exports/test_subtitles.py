@@ -153,15 +153,24 @@ def test_a_silence_leaves_the_screen_empty():
     ]
 
 
+def test_a_subtitle_of_very_quick_words_is_still_shown():
+    words = [Word("x" * 40, n, n, None, "") for n in range(5)]
+
+    for cue in subtitles.cues(words):
+        assert cue.end - cue.start >= 40
+
+
 @pytest.mark.parametrize(
     "cluster", ["नि", "e\u0301", "👩\u200d👩\u200d👧", "🇵🇱", "กำ่", "க்"]
 )
 def test_a_long_word_is_not_cut_inside_a_letter(cluster):
-    word = Word(f"x{cluster * 60}", 0, 6000, None, "")
+    word = Word(f"x{cluster * 60}", 7000, 13_000, None, "")
 
-    lines = [line for cue in subtitles.cues([word]) for line in cue.lines]
+    cues = subtitles.cues([word])
 
+    lines = [line for cue in cues for line in cue.lines]
     assert "".join(lines) == word.text
+    assert word.start < cues[-1].start < word.end
     for line in lines:
         assert line.removeprefix("x").replace(cluster, "") == ""
         assert len(line) <= subtitles.MAX_LINE_LENGTH
