@@ -67,7 +67,7 @@ def fonts_for(text: str) -> list[Font]:
     missing = {ord(letter) for letter in text if not _is_optional(letter)}
     found: list[Font] = []
     for font in _all_fonts():
-        if not found or missing & font.letters:
+        if missing & font.letters:
             found.append(font)
             missing -= font.letters
         if not missing:
@@ -117,7 +117,7 @@ def _read(paths: Iterable[Path]) -> Iterator[Font]:
 
     for path in paths:
         try:
-            with TTFont(path, fontNumber=0, lazy=True) as font:
+            with path.open("rb") as file, TTFont(file, fontNumber=0, lazy=True) as font:
                 if "glyf" in font:
                     letters = frozenset(font.getBestCmap() or ())
                     yield Font(path.stem.partition("[")[0], str(path), letters)

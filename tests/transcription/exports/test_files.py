@@ -240,6 +240,14 @@ def test_pdf_is_refused_when_a_font_is_missing(
     assert browser.get(url(transcript, "docx")).status_code == 200
 
 
+def test_a_broken_font_file_is_skipped(no_system_fonts, monkeypatch, tmp_path):
+    (tmp_path / "A-Sans.ttf").write_bytes(b"broken")
+    (tmp_path / "B-Sans.ttf").symlink_to(fonts._bundled()[0].path)
+    monkeypatch.setattr(fonts, "SYSTEM", (tmp_path,))
+
+    assert [font.name for font in fonts._installed()] == ["B-Sans"]
+
+
 def test_a_long_pdf_has_pages(transcript):
     transcript.text = "Words and words. " * 1000
 
