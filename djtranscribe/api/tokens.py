@@ -59,7 +59,7 @@ def token_of(request: HttpRequest) -> ApiToken:
 
 
 def user_of(request: HttpRequest) -> User:
-    """Return the user of the request's token, which `Bearer` has set."""
+    """Return `request.user`, which `Bearer` has set to the user of the token."""
     return cast(User, request.user)
 
 

@@ -58,7 +58,7 @@ def clock(tmp_path: Path) -> Clock:
 
 
 def hours_off(house: House, number: str) -> float:
-    """Return how many hours our clock is ahead, according to this call's row."""
+    """Return how many hours the site's clock was ahead when it created this call."""
     created = moment(house.call(number)["created_at"])
     return (created - datetime.now(timezone.utc)).total_seconds() / HOUR
 

@@ -99,8 +99,8 @@ def test_machines_on_one_postgresql_that_die_or_are_cut_off_lose_nothing(
     numbers = [new_number() for _ in range(CALLS)]
     with ThreadPoolExecutor(4) as operators:
         list(operators.map(house.dial, numbers))
-    # Start the workers only now. On a slow machine they would be faster than we dial,
-    # and never all be busy.
+    # Start the workers only now. If this test dials slowly, they would otherwise finish
+    # each call before the next one, and never all be busy at the same time.
     workers = [worker_on(house, machine) for machine in computers]
 
     def steps() -> list[int]:

@@ -230,8 +230,8 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # The step has succeeded, so the kills before it no longer count. The 1 is for
-        # the next step: a kill is counted before each step (see leases.py).
+        # The step has succeeded, so forget earlier kills. Start at 1, not 0: a worker
+        # adds 1 before each step, in case it is killed during the step (see leases.py).
         self.store_or_raise(
             attempts=0,
             error="",

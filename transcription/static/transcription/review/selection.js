@@ -8,8 +8,9 @@ import { numberOf, ranges, wordIndexOf, words } from "../viewer/words.js";
 let anchor = null;
 
 // The indexes of the first and last selected word. If none is selected, both are tabStop.
-// isPointer: prefer words selected with mouse or fingers (the browser's selection). Keys
-// use only words selected with Shift, because the browser's selection may be out of sight.
+// isPointer: the action was started with mouse or fingers. Then prefer the browser's
+// selection. An action from the keyboard uses only words selected with Shift, because the
+// browser's selection may be out of sight.
 function selected(isPointer) {
   const { isCollapsed, anchorNode, focusNode } = getSelection();
   const marked = [anchorNode, focusNode].map((node) => numberOf(node?.parentElement));
