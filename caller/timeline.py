@@ -166,7 +166,9 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
         yield from _waiting_steps(call)
         return
     if recording.status != Recording.Status.COMPLETED:
-        why = recording.error or Recording.WITHOUT_AUDIO[recording.status]
+        why = recording.error or Recording.WITHOUT_AUDIO.get(
+            recording.status, NO_RECORDING
+        )
         yield Step("No recording", FAILED, recording.created_at, detail=why)
         return
     length = f"{recording.duration_seconds or 0} s of audio"

@@ -242,9 +242,9 @@ class Recording(models.Model):
     def _explain(cls, state: RecordingState) -> str:
         if not state.error_code:
             return ""
-        return cls.ABSENCE.get(
-            state.error_code, f"See twilio.com/docs/api/errors/{state.error_code}."
-        )
+        code = state.error_code
+        unknown = f"Twilio reports error {code}: see twilio.com/docs/api/errors/{code}."
+        return cls.ABSENCE.get(code, unknown)
 
     def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
         """Stream the audio from Twilio into our storage.

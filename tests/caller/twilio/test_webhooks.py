@@ -209,7 +209,7 @@ def test_fields_that_twilio_adds_some_day_are_ignored(signed_post):
     [
         ("16101", "too short"),
         ("16102", "Nobody spoke"),
-        ("16999", "twilio.com/docs/api/errors/16999"),
+        ("16999", "error 16999: see twilio.com/docs/api/errors/16999"),
         ("", ""),
     ],
 )

@@ -34,8 +34,8 @@ export function storedDrafts() {
 
 export const wholeText = ({ before, typed, isInsertion }) => isInsertion ? `${before}${typed && " "}${typed}` : typed;
 
-// The change that a refused draft describes.
-export const change = ({ before, typed }) => typed ? `“${before}” → “${typed}”` : `Remove “${before}”`;
+// The change in a draft, as a text. `typed` must be the whole text.
+export const describe = ({ before, typed }) => typed ? `“${before}” → “${typed}”` : `Remove “${before}”`;
 
 function setRefused(drafts) {
   refused = drafts;

@@ -2,7 +2,7 @@
 import { selectWord } from "../viewer/focus.js";
 import { byId } from "../viewer/page.js";
 import { wordIndexOf, words } from "../viewer/words.js";
-import { change, forget, refused, takeRefused } from "./drafts.js";
+import { describe, forget, refused, takeRefused } from "./drafts.js";
 import { reopenInput } from "./input.js";
 import { review } from "./page.js";
 import { queueSave } from "./queue.js";
@@ -11,7 +11,7 @@ function showRefused() {
   byId("refused").replaceChildren(...refused.map((draft) => {
     const item = document.createElement("li");
     const actions = { Edit: reopenInput, ...(draft.isConflict && { "Use mine": useMine }), Discard: discard };
-    item.append(`${change(draft)}. ${draft.detail}`);
+    item.append(`${describe(draft)}. ${draft.detail}`);
     for (const [name, act] of Object.entries(actions)) {
       const button = document.createElement("button");
       button.type = "button";
