@@ -61,13 +61,15 @@ def lease_columns(lease: Any, until: Any) -> dict[str, Any]:
     return {"lease": lease, "leased_until": until, "kills": F("kills") + 1}
 
 
-def kills_without_own() -> Any:
+def kills_without_own(row: Any) -> Any:
     """Return the new value of `kills` if this worker was not killed.
 
     A worker adds 1 in advance, in case it is killed. Subtract this 1, unless
     `stop_counting_kills` has subtracted it already.
     """
-    return F("kills") if _stopping.is_set() else Greatest(F("kills") - 1, 0)
+    # A row that is still in `_held` waits for its turn in `stop_counting_kills`.
+    is_subtracted = _stopping.is_set() and row.lease not in _held
+    return F("kills") if is_subtracted else Greatest(F("kills") - 1, 0)
 
 
 def killed_workers_message(work: str) -> str:

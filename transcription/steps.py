@@ -198,7 +198,8 @@ def wait_for_request_timeout(transcript: Transcript) -> None:
     longest = timedelta(seconds=REQUEST_SECONDS)
     # Perhaps this transcript killed the dead worker, so keep that worker's 1 in `kills`
     # (by default, `release` sets `kills` to 0).
-    transcript.release(wait=longest, status=Status.LOST, kills=kills_without_own())
+    kills = kills_without_own(transcript)
+    transcript.release(wait=longest, status=Status.LOST, kills=kills)
 
 
 def adopt_or_submit(transcript: Transcript) -> None:

@@ -2,10 +2,11 @@
 
 import json
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 import responses
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from tests.caller.rows import MEDIA
@@ -259,6 +260,32 @@ def test_a_worker_that_was_told_to_stop_subtracts_its_one_kill_only_once(
     make_due(transcript)
 
     assert advanced(transcript).kills == 2
+
+
+@needs_connections
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_ends_while_the_worker_stops_is_not_counted(vendors, stopped):
+    other = a_transcript("pending")
+    transcript = a_transcript("pending", recording=other.recording, kills=1)
+    answer(vendors, "pending")
+
+    def stop():
+        stopped()
+        connection.close()
+
+    stopping = Thread(target=stop)
+    other, held = (Transcript.objects.claim(row.pk) for row in (other, transcript))
+    with leases.hold_lease(other), transaction.atomic():
+        # Lock the other row, so that `stop` waits before it handles ours.
+        Transcript.objects.select_for_update().get(pk=other.pk)
+        with leases.hold_lease(held):
+            stopping.start()
+            assert leases._stopping.wait(5)
+            tasks.take_step(held)
+    stopping.join()
+
+    transcript.refresh_from_db()
+    assert (transcript.attempts, transcript.kills) == (1, 1)
 
 
 def test_retry_resets_the_kill_count(vendors):

@@ -286,7 +286,7 @@ class Work(models.Model):
             attempts=attempts,
             error=explain(error),
             error_class=self.ErrorClass.TEMPORARY,
-            kills=kills_without_own(),
+            kills=kills_without_own(self),
             **columns,
         )
 
@@ -303,7 +303,7 @@ class Work(models.Model):
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,
-            kills=kills_without_own(),
+            kills=kills_without_own(self),
             **columns,
         )
 

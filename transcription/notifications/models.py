@@ -240,7 +240,7 @@ class Notification(models.Model):
             self._mine(),
             next_attempt_at=timezone.now() + timedelta(seconds=wait),
             answer=error.message,
-            kills=kills_without_own(),
+            kills=kills_without_own(self),
         )
 
     def give_up(self, reason: str) -> bool:
