@@ -48,8 +48,8 @@ def notification_facts(transcript: Transcript) -> dict[str, Any]:
 
 
 def finite_or_none(number: float | None) -> float | None:
-    """Replace NaN and infinity by None, because JSON has neither."""
-    return number if number is not None and math.isfinite(number) else None
+    """Return a float for JSON: 7 becomes 7.0, and NaN and infinity become None."""
+    return float(number) if number is not None and math.isfinite(number) else None
 
 
 def redact_error(reason: str) -> str:

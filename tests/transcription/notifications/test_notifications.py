@@ -124,6 +124,8 @@ def test_finished_transcript_sends_a_webhook_signed_as_specified(vendors, comple
         },
     }
     request = vendors.calls[-1].request
+    # AssemblyAI sends 7. The receiver always gets a number with a decimal point.
+    assert b'"audio_seconds": 7.0,' in request.body
     assert request.headers["Content-Type"] == "application/json"
     assert request.headers["webhook-id"] == str(the_one().uuid)
 
