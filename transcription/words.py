@@ -158,14 +158,14 @@ def _listed_word(word: dict[str, Any], names: Mapping[str, str]) -> ListedWord:
     text = " ".join(str(word.get("text") or "").split())
     return ListedWord(
         unicodedata.normalize("NFC", text),
-        number_up_to(LATEST_MS, word.get("start")),
-        number_up_to(LATEST_MS, word.get("end")),
-        number_up_to(1, word.get("confidence")),
+        number_up_to(word.get("start"), LATEST_MS),
+        number_up_to(word.get("end"), LATEST_MS),
+        number_up_to(word.get("confidence"), 1),
         speaker_of(word, names),
     )
 
 
-def number_up_to(most: float, value: Any) -> float | None:
+def number_up_to(value: Any, most: float) -> float | None:
     """Return the value if it is a number from 0 to `most`, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None

@@ -93,10 +93,10 @@ def result_columns(
         "status": Transcript.Status.COMPLETED,
         "text": str(job.get("text") or ""),
         "words": words if isinstance(words, list) else [],
-        "confidence": number_up_to(1, job.get("confidence")),
+        "confidence": number_up_to(job.get("confidence"), 1),
         "language": str(job.get("language_code") or "")[:20],
         "model_used": str(job.get("speech_model_used") or "")[:40],
-        "audio_seconds": number_up_to(MAX_SECONDS, job.get("audio_duration")),
+        "audio_seconds": number_up_to(job.get("audio_duration"), MAX_SECONDS),
         "response": rest,
     }
 
