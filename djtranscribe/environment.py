@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 from django.core.exceptions import ImproperlyConfigured
 
+from djtranscribe.digits import whole_number
+
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
@@ -19,10 +21,10 @@ def comma_separated(name: str, default: str = "") -> list[str]:
 
 
 def integer(name: str, default: int, least: int = 1) -> int:
-    value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and int(value) >= least):
+    value = whole_number(text(name, str(default)), 18)
+    if value is None or value < least:
         raise ImproperlyConfigured(f"{name} must be a whole number, {least} or more.")
-    return int(value)
+    return value
 
 
 def decimal(name: str, default: str) -> Decimal:

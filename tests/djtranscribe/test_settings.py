@@ -135,7 +135,9 @@ def test_lists_and_blanks_are_read_as_people_write_them():
     assert found == [["universal-2", "best"], ["US", "CA"], "key"]
 
 
-@pytest.mark.parametrize("value", ["0", "-5", "1.5", "ten", "10s", "١٠", "0x10"])
+@pytest.mark.parametrize(
+    "value", ["0", "-5", "1.5", "ten", "10s", "١٠", "0x10", "9" * 5000]
+)
 def test_invalid_number_of_seconds_is_refused_by_name(value):
     done = python("manage.py", "check", **{**COMPLETE, "LEASE_SECONDS": value})
 
