@@ -95,6 +95,8 @@ def calls(row: Row, begin: datetime) -> None:
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
     for call in lost.exclude(has_no_open_leg, status__in=Call.FINISHED):
+        # The calls before this one may have taken minutes, so read the time again.
+        call.refresh_from_db(fields=["next_check_at"])
         # ask_twilio changes this. If the check is not long overdue, perhaps our request
         # to Twilio still runs. Then the call is not missing.
         check_at = call.next_check_at
