@@ -180,7 +180,7 @@ def delete_slice(deletion: Deletion) -> bool:
         skipped = state["skipped"]
         rows = list(kind.due(until).exclude(pk__in=skipped)[:SLICE_SIZE])
         for row in rows:
-            delete_row(row, name, deletion)
+            delete_row(row, name, state, deletion)
             deletion.keep_lease()
             if state["failures"] >= MAX_FAILURES:
                 break
@@ -201,12 +201,11 @@ def delete_slice(deletion: Deletion) -> bool:
     return False
 
 
-def delete_row(row: Any, name: str, deletion: Deletion) -> None:
+def delete_row(row: Any, name: str, state: dict[str, Any], deletion: Deletion) -> None:
     """Delete a row of a kind. If a vendor or the disk fails, skip the row.
 
-    name: a key of KINDS.
+    name: a key of KINDS. state: `deletion.position[name]`. It is updated.
     """
-    state = deletion.position[name]
     try:
         counts = KINDS[name].delete(row)
         state["failures"] = 0
