@@ -43,7 +43,7 @@ def import_recording(
 ) -> Recording | None:
     """Import a foreign recording together with its call. Raises TwilioError.
 
-    Return None in these cases:
+    Return None, and store nothing, in these cases:
     - The call has not ended.
     - The recording was deleted on this site.
     - This site already has the recording, but as a recording of another call.

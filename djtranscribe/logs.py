@@ -65,6 +65,7 @@ class RefusedRequestFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, "status_code", 500) < 500:
+            # Change the record itself: Sentry reads it after this handler.
             record.exc_info = None
             if record.levelno > logging.WARNING:
                 record.levelno, record.levelname = logging.WARNING, "WARNING"

@@ -18,7 +18,8 @@ from transcription.notifications.webhook import key_of
 
 # The highest allowed value of RECOVER_SECONDS and of LEASE_SECONDS. If
 # RECOVER_SECONDS were higher, recovery.wait_for_twilio would be longer than
-# call_queries.MAX_WAIT. The clock would then seem wrong, and every sweep ask Twilio.
+# call_queries.MAX_WAIT. Then `CallQuerySet.due` would take the clock for wrong, and
+# every sweep would ask Twilio about every call that waits for a check.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.
