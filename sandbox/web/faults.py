@@ -9,6 +9,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What a value must be: a description for the error message, and the check.
 Expected = tuple[str, Callable[[Any], bool]]
 TRUE: Expected = ("true", lambda value: value is True)
+ANYTHING: Expected = ("any value", lambda value: True)
 COUNT: Expected = (
     "a whole number, at least 0",
     lambda value: type(value) is int and value >= 0,
@@ -43,10 +44,13 @@ ANSWER: dict[str, Expected] = {
             and all(isinstance(text, str) for text in value.values())
         ),
     ),
-    "body": ("", lambda value: True),
+    "body": ANYTHING,
 }
 RULE: dict[str, Expected] = {
-    "method": (f"one of: {', '.join(METHODS)}", lambda value: value in METHODS),
+    "method": (
+        f"null, or one of: {', '.join(METHODS)}",
+        lambda value: value in (None, *METHODS),
+    ),
     "path": ("a text", lambda value: isinstance(value, str)),
     "times": (
         f"null, or {COUNT[0]}",
@@ -64,7 +68,7 @@ class Faults:
     """Rules for faults. The first rule that matches a request applies.
 
     A rule is ``{"do": {kind: value, ...}}``, with these optional keys:
-    - ``method``: such as "POST"
+    - ``method``: such as "POST" (null: any method)
     - ``path``: a regex, searched for in the request's path without the query
     - ``times``: how often the rule applies (null: always)
     - ``skip``: how many matching requests pass first

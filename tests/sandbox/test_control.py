@@ -34,7 +34,7 @@ def test_a_rule_can_skip_requests_and_choose_by_method_and_path(assemblyai):
 
 
 def test_a_rule_without_times_holds_until_it_is_deleted(assemblyai):
-    assemblyai.break_next({"status": 500}, times=None)
+    assemblyai.break_next({"status": 500}, method=None, times=None)
 
     assert {listing(assemblyai).status_code for _ in range(4)} == {500}
     [rule] = assemblyai.control("GET", "faults")
