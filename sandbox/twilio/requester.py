@@ -105,7 +105,7 @@ def _attempt(
     headers: dict[str, str],
     timeout: tuple[float, float],
 ) -> tuple[str, requests.Response | None]:
-    """Return (failure, response). Raises WebhookError for a wrong redirect.
+    """Return (failure, response). Raises WebhookError for a wrong URL or redirect.
 
     failure: "", "4xx", "5xx", "ct: ..." or "rt: ...".
     """
@@ -113,12 +113,12 @@ def _attempt(
         answer = _follow(method, url, params, headers, timeout)
     except requests.exceptions.ReadTimeout:
         return f"rt: no answer in time ({timeout[1]:g} s)", None
+    except ValueError:  # also InvalidURL and InvalidSchema of requests
+        raise WebhookError(11200, "invalid URL") from None
     except requests.exceptions.RequestException as error:
         if _never_connected(error):
             return "ct: can't connect", None
         return f"rt: the connection broke ({type(error).__name__})", None
-    except ValueError:
-        raise WebhookError(11200, "redirect to an invalid URL") from None
     if answer.status_code >= 500:
         return "5xx", answer
     return ("4xx" if answer.status_code >= 400 else ""), answer
