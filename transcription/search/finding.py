@@ -30,12 +30,8 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# The SQL of our database:
-# KEYS, RANKED_KEYS: SELECT the keys of all matches, or of the newest ones, ranked.
-# condition, rank_parameters: the condition and the parameters that go into them.
-# LISTED, KEY_IS_LISTED: SQL with a list of keys in one parameter. With thousands of
-# parameters, PostgreSQL takes longer to parse the statement than to find the rows.
-database = postgresql if connection.vendor == "postgresql" else sqlite
+# The SQL of our database. postgresql.py explains its names.
+sql = postgresql if connection.vendor == "postgresql" else sqlite
 
 
 def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
@@ -50,11 +46,11 @@ def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[
     with _time_limit():
         if not query.included:
             return _newest_keys(query, rows)
-        condition, params = database.condition(query)
+        condition, params = sql.condition(query)
         condition, params = _add_operators(condition, params, query, rows)
-        statement = database.RANKED_KEYS.format(condition, MAX_RESULTS)
+        statement = sql.RANKED_KEYS.format(condition, MAX_RESULTS)
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*params, *database.rank_parameters(query)])
+            cursor.execute(statement, [*params, *sql.rank_parameters(query)])
             return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -109,8 +105,8 @@ def _without_excluded(
 
 
 def _keys(query: Query) -> RawSQL:
-    condition, params = database.condition(query)
-    keys = database.KEYS.format(condition)
+    condition, params = sql.condition(query)
+    keys = sql.KEYS.format(condition)
     # The user's input is in the parameters, never in the SQL.
     return RawSQL(keys, params)  # noqa: S611
 
@@ -149,12 +145,12 @@ def _add_operators(
         calls = query.narrow(Call.objects.order_by(), "")
         keys = list(calls.values_list("pk", flat=True)[: MAX_SELECTED_CALLS + 1])
         if len(keys) <= MAX_SELECTED_CALLS:
-            parameter = database.key_parameter(keys)
-            listed = RawSQL(database.LISTED, [parameter])  # noqa: S611 - no input in it
+            parameter = sql.key_parameter(keys)
+            listed = RawSQL(sql.LISTED, [parameter])  # noqa: S611 - no input in it
             of_calls = rows.filter(recording__call__in=listed)
-            found = database.key_parameter(list(of_calls.values_list("pk", flat=True)))
-            return f"{condition} AND {database.KEY_IS_LISTED}", [*params, found]
-    row = RawSQL(database.KEY, [])  # noqa: S611 - no input in it
+            found = sql.key_parameter(list(of_calls.values_list("pk", flat=True)))
+            return f"{condition} AND {sql.KEY_IS_LISTED}", [*params, found]
+    row = RawSQL(sql.KEY, [])  # noqa: S611 - no input in it
     this = query.narrow(rows.filter(pk=row), CALL)
     statement, values = this.values("pk").query.sql_with_params()
     return f"{condition} AND EXISTS ({statement})", [*params, *values]

@@ -1,4 +1,17 @@
-"""The search's SQL for PostgreSQL. sqlite.py has the same names."""
+"""The search's SQL for PostgreSQL.
+
+sqlite.py has the same names:
+- KEYS: SELECT the keys of all transcripts that match a condition.
+- RANKED_KEYS: SELECT the keys of the newest matches, the best first.
+- KEY: the column in KEYS and RANKED_KEYS that holds the key of a transcript.
+- LISTED: SELECT the keys in a list.
+- KEY_IS_LISTED: the condition that KEY is in a list.
+- key_parameter: return a list of keys as one parameter, for LISTED or KEY_IS_LISTED.
+  With thousands of parameters, PostgreSQL takes longer to parse the statement than to
+  find the rows.
+- condition: return the condition for a query, and its parameters.
+- rank_parameters: return the parameters of RANKED_KEYS that follow the condition's.
+"""
 
 from transcription.search.query import Query, Term
 
@@ -16,7 +29,6 @@ RANKED_KEYS = """
     ) AS newest
     ORDER BY ts_rank(search_vector, %s::tsquery, 1) DESC, id DESC
 """
-# In KEYS and RANKED_KEYS, the column that holds the key of a transcript.
 KEY = "outer_row.id"
 LISTED = "SELECT unnest(%s::bigint[])"
 KEY_IS_LISTED = f"{KEY} = ANY(%s)"

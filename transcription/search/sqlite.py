@@ -1,4 +1,4 @@
-"""The search's SQL for SQLite (FTS5). postgresql.py has the same names."""
+"""The search's SQL for SQLite (FTS5). postgresql.py explains the names."""
 
 import json
 
@@ -12,7 +12,6 @@ RANKED_KEYS = """
         WHERE {} ORDER BY rowid DESC LIMIT {}
     ) ORDER BY score, rowid DESC
 """
-# In KEYS and RANKED_KEYS, the column that holds the key of a transcript.
 KEY = "transcription_search.rowid"
 LISTED = "SELECT value FROM json_each(%s)"
 KEY_IS_LISTED = f"{KEY} IN ({LISTED})"
