@@ -92,8 +92,8 @@ class WebhookDeliveryAdmin(
         left = chosen.count() - count
         deliveries = f"deliver{pluralize(count, 'y,ies')}"
         reasons = (
-            "refused, an incoming call, about something that was deleted, or of a kind "
-            "that no longer exists"
+            "refused, of a kind that cannot be replayed, or about something that was "
+            "deleted"
         )
         note = f" Skipped: {left} ({reasons})." if left else ""
         messages.success(request, f"Processed {count} {deliveries} again.{note}")

@@ -35,7 +35,7 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
-# The kinds that may be replayed. Kinds of older versions have no handler.
+# The kinds that may be replayed. Kinds of older versions are not in it.
 repeatable_kinds: set[str] = set()
 
 

@@ -214,7 +214,7 @@ def test_an_incoming_call_that_was_deleted_is_not_stored_again(keeper, signed_po
     answer = replay(keeper, WebhookDelivery.objects.get())
 
     messages = " ".join(map(str, get_messages(answer.wsgi_request)))
-    assert "Skipped: 1 (refused, an incoming call," in messages
+    assert "Skipped: 1 (refused, of a kind that cannot be replayed," in messages
     assert not Call.objects.exists()
 
 
