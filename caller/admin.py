@@ -8,8 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from caller import number_facts, phone_numbers
-from caller.contacts.admin import ContactAdmin, TagAdmin
-from caller.contacts.models import number_begins, with_name
+from caller.contacts.admin import ContactAdmin, TagAdmin, with_name
+from caller.contacts.models import number_begins
 from caller.filters import (
     CallLengthFilter,
     CallStateFilter,

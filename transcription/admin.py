@@ -7,7 +7,7 @@ from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from caller import phone_numbers
-from caller.contacts.models import with_name
+from caller.contacts.admin import with_name
 from caller.models import Call
 from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin

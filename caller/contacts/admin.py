@@ -4,6 +4,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from caller import phone_numbers
 from caller.contacts.models import number_begins
@@ -72,9 +74,13 @@ class ContactAdmin(
     sortable_by = ["name"]
     search_fields = ["name"]
     search_help_text = "The start of a name or number."
+    # Otherwise the inherited retention periods come first.
     fields = [
-        *("name", "do_not_call", "vocabulary"),
-        *("retain_audio_days", "retain_text_days"),
+        "name",
+        "do_not_call",
+        "vocabulary",
+        "retain_audio_days",
+        "retain_text_days",
     ]
     inlines = [NumberInline]
     empty_text = (
@@ -109,3 +115,13 @@ class TagAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Tag]):
     search_fields = ["name"]
     search_help_text = "Any part of a tag."
     empty_text = "No tags yet. Add one on a call’s page."
+
+
+def with_name(row: Any, number: str) -> SafeString:
+    """Return `name, number` as HTML, or only the number if `row` has no contact_name.
+
+    A line may break in the name, but not in the number.
+    """
+    name: str | None = getattr(row, "contact_name", None)
+    number = format_html('<span class="nowrap">{}</span>', number)
+    return format_html("{}, {}", name, number) if name else number

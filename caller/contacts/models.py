@@ -5,8 +5,6 @@ from typing import Any
 
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from caller import number_facts, phone_numbers
 from djtranscribe.retention import RetentionPeriods
@@ -99,16 +97,6 @@ class ContactNumber(ListedNumber):
     class Meta:
         verbose_name = "number"
         ordering = ["pk"]
-
-
-def with_name(row: Any, number: str) -> SafeString:
-    """Return `name, number` as HTML, or only the number if `row` has no contact_name.
-
-    A line may break in the name, but not in the number.
-    """
-    name: str | None = getattr(row, "contact_name", None)
-    number = format_html('<span class="nowrap">{}</span>', number)
-    return format_html("{}, {}", name, number) if name else number
 
 
 def number_begins(path: str, typed: str) -> Q:
