@@ -246,9 +246,7 @@ def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
         assert Transcript.objects.get().kills == 0
 
 
-def test_a_worker_that_was_told_to_stop_subtracts_its_one_kill_only_once(
-    vendors, stopped
-):
+def test_a_stopping_worker_subtracts_its_kill_only_once(vendors, stopped):
     transcript = a_transcript("queued")
     kill(transcript, 2)
 

@@ -157,7 +157,7 @@ def test_a_subtitle_of_very_quick_words_is_still_shown():
     words = [Word("x" * 40, n, n, None, "") for n in range(5)]
 
     for cue in subtitles.cues(words):
-        assert cue.end - cue.start >= 40
+        assert cue.end - cue.start >= subtitles.MIN_MS
 
 
 @pytest.mark.parametrize(
