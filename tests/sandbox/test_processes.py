@@ -103,7 +103,8 @@ def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
     stand_in.process.send_signal(number)
 
     assert stand_in.process.wait(60) == 0
-    # On a slow machine, the start takes longer, too.
+    # Allow as long as the start took: both are slow on a slow machine. On a desktop,
+    # this is less than STOP_SECONDS of sandbox.assemblyai.jobs.
     assert time.monotonic() - before < max(2, before - began)
     until(lambda: not alive(below), "the end of the workers")
     stand_in.process.stdout.close()
