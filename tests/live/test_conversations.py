@@ -1,11 +1,11 @@
 """Calls with two phones, and incoming calls, through the whole sandbox."""
 
 import re
-import time
 
 import pytest
 import requests
 
+from tests.chaos.waiting import until
 from tests.live.operator import Operator
 from tests.live.sandbox import Sandbox, control
 from tests.live.test_whole_way import word_error_rate
@@ -17,15 +17,6 @@ TURN = re.compile(
     r'<p class="turn-text">(.*?)</p>',
     re.S,
 )
-
-
-def until(what, look, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 def said_by_speaker(page: str) -> dict[str, str]:
