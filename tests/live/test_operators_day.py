@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.live.browser import in_chromium, keep, sign_in
 from tests.live.operator import operator_of
 from tests.live.sandbox import Sandbox
-from tests.live.test_transcript_page import STAND_STILL
+from tests.live.test_transcript_page import STAND_STILL, paused_at, starts
 
 pytestmark = in_chromium
 
@@ -33,21 +33,6 @@ def reading(page: Page, call: str) -> Page:
     sign_in(page)
     expect(page.get_by_role("button", name="Next")).to_be_visible()
     return page
-
-
-def position(page: Page) -> float:
-    """Stop the player, and return its position in seconds."""
-    return page.evaluate(
-        "() => { const a = document.querySelector('audio'); a.pause();"
-        " return a.currentTime; }"
-    )
-
-
-def starts(page: Page) -> list[int]:
-    return page.evaluate(
-        "JSON.parse(document.getElementById('words').textContent)"
-        ".flatMap((turn) => turn.starts)"
-    )
 
 
 def test_number_field_dials_and_the_call_list_updates(sandbox: Sandbox, page: Page):
@@ -124,7 +109,7 @@ def test_keys_rewind_and_change_the_speed_and_the_speed_is_remembered(
     audio.evaluate("(a) => { a.currentTime = 4; a.volume = 0.25; }")
     reading.keyboard.press("j")
 
-    assert 0.9 <= position(reading) <= 1.1
+    assert 0.9 <= paused_at(reading) <= 1.1
     assert audio.evaluate("a => a.playbackRate") == 1.25
     reading.goto(call)
     expect(reading.get_by_label("Speed")).to_have_value("1.25")
@@ -143,14 +128,14 @@ def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Pa
     reading.keyboard.press("Escape")
 
     expect(dialog).to_be_hidden()
-    assert position(reading) == 0
+    assert paused_at(reading) == 0
 
 
 def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, call: str):
     reading.context.grant_permissions(["clipboard-read", "clipboard-write"])
     reading.locator(".turn-text > span").nth(4).focus()
     reading.locator(".turn-text > span").nth(4).click()
-    position(reading)
+    paused_at(reading)
     reading.keyboard.press("l")
     expect(reading.locator("#count")).to_contain_text("is copied")
     link = reading.evaluate("navigator.clipboard.readText()")
@@ -161,12 +146,12 @@ def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, cal
     reading.goto(link)
     expect(reading.locator(".turn-text > span").nth(4)).to_be_focused()
     assert link.startswith(f"{call}#t=")
-    assert times[4] - 60 <= position(reading) * 1000 < times[4] + 900
+    assert times[4] - 60 <= paused_at(reading) * 1000 < times[4] + 900
 
     # Open a link to another time while the page is open.
     reading.goto(f"{call}#t={times[2] / 1000}")
     expect(reading.locator(".turn-text > span").nth(2)).to_be_focused()
-    assert position(reading) * 1000 < times[2] + 900
+    assert paused_at(reading) * 1000 < times[2] + 900
     reading.go_back()
     expect(reading.locator(".turn-text > span").nth(4)).to_be_focused()
 
