@@ -30,12 +30,14 @@ def test_new_user_dials_follows_the_call_and_finds_it_in_admin(
     page.add_init_script(COLLECT_HEADLINES)
     assemblyai = AssemblyAI(sandbox.assemblyai)
     assemblyai.webhooks("held")
-    page.get_by_role("button", name="Call +1 415-555-1236").click()
-    expect(page.locator("#headline")).to_have_text("Transcribing", timeout=60_000)
-    assemblyai.webhooks("normal")
-    assemblyai.release()
+    try:
+        page.get_by_role("button", name="Call +1 415-555-1236").click()
+        expect(page.locator("#headline")).to_have_text("Transcribing", timeout=60_000)
+    finally:
+        assemblyai.webhooks("normal")
+        assemblyai.release()
     expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
-    # A reload would empty the set.
+    # All are from one page load: a reload would have emptied the set.
     seen = set(page.evaluate("[...headlines]"))
     text = " ".join(page.locator("#text .turn-text").all_inner_texts())
     keep(page, "call")
