@@ -91,7 +91,7 @@ def call_page(context: BrowserContext, sandbox: Sandbox) -> Page:
 
 
 def is_poll(request: Request) -> bool:
-    return "hx-request" in request.headers
+    return request.method == "GET" and "hx-request" in request.headers
 
 
 def lose_the_download(page: Page) -> None:
