@@ -104,6 +104,7 @@ def test_n_and_p_keys_play_doubtful_words_from_two_seconds_before(page: Page):
     for key, number in [("n", 0), ("n", 1), ("n", 2), ("p", 1)]:
         page.keyboard.press(key)
 
+        assert not is_paused(page), key
         seconds = paused_at(page)
         # Round, because 2.7 - 2 is not exactly 0.7 in floating point.
         lead = max(0, round(starts(page)[every[number]] / 1000 - 2, 3))
@@ -116,8 +117,8 @@ def test_click_on_a_word_plays_from_there(page: Page):
     page.evaluate(STAND_STILL)
     page.locator(".turn-text > span").nth(4).click()
 
+    assert not is_paused(page)
     clicked = paused_at(page)
-
     times = starts(page)
     assert times[4] <= clicked * 1000 < times[4] + 500
 
