@@ -358,6 +358,7 @@ def test_late_list_of_revisions_does_not_replace_a_newer_list(page: Page):
         lambda request: request.url.endswith("/history/") and next(answers) == 2,
     ):
         page.get_by_text("Revisions").click()
+    page.wait_for_timeout(200)  # the page needs a moment to show an answer
 
     expect(page.locator("#history")).to_contain_text("first")
 
@@ -371,8 +372,11 @@ def test_preview_is_not_shown_if_the_text_has_changed_since(page: Page):
     page.route("**/preview/", answer_after_a_change, times=1)
     page.get_by_text("Find and replace").click()
     page.get_by_label("Find").fill("the")
-    with page.expect_event("requestfinished"):
+    with page.expect_event(
+        "requestfinished", lambda request: request.url.endswith("/preview/")
+    ):
         page.get_by_role("button", name="Preview").click()
+    page.wait_for_timeout(200)
 
     expect(page.locator(".preview")).to_be_empty()
 
