@@ -120,7 +120,6 @@ def test_machines_on_one_postgresql_that_die_or_are_cut_off_lose_nothing(
         f"off for {CUT_OFF_SECONDS} s, left alone: {did}"
     )
     assert all(served)
-    assert all(did)
     # The worker that was cut off did not exit.
     assert workers[1].popen.poll() is None
     house.assert_right(*numbers)
