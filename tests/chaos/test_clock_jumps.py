@@ -23,11 +23,12 @@ pytestmark = pytest.mark.slow
 
 SOURCE = Path(__file__).with_name("clock.c")
 HOUR = 3600
-# Every call must be done within this time: much less than the jump, but enough to start
-# a worker on a slow machine.
+# Every call must be done within this time: much less than the jump, but enough for
+# a slow machine.
 WITHIN_SECONDS = 300
 # The clock jumps during a request. The answer to that request takes this long. Before
-# it arrives, another thread must take the row over. Less than the lease.
+# it arrives, another thread must take the row over. It is less than LEASE_SECONDS, so
+# that only the jump ends the lease.
 HANGS_SECONDS = 20
 
 
