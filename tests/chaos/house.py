@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -229,13 +229,13 @@ class House:
         found = self.transcripts(number)
         return found[0]["attempts"] if found else 0
 
-    def make_due(self, *numbers: str, at: datetime | None = None) -> None:
-        """Make the transcripts of these calls due at this time. None: now."""
+    def set_next_attempt(self, *numbers: str, at: datetime) -> None:
+        """Set the time at which the transcripts of these calls are due."""
         for number in numbers:
             self.database.execute(
                 "UPDATE transcription_transcript SET next_attempt_at = %s "
                 "WHERE id = %s",
-                str(at or datetime.now(timezone.utc)),
+                str(at),
                 self.transcripts(number)[0]["id"],
             )
 

@@ -81,7 +81,7 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     until("it waits", lambda: house.attempts(waiting))
     # A longer wait, so that only the jump makes it due.
     later = datetime.now(timezone.utc) + timedelta(minutes=10)
-    house.make_due(waiting, at=later)
+    house.set_next_attempt(waiting, at=later)
     # Nearly last, because a worker waits for AssemblyAI's answer for 33 s only.
     hold = house.to_assemblyai.hold("POST /v2/upload", of_request=1000)
     house.dial(leased)

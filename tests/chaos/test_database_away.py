@@ -60,10 +60,10 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     assemblyai.webhooks("held", retry_seconds=3)
     upload, submit, *queued = others
     later = datetime.now(timezone.utc) + timedelta(minutes=2)
-    house.make_due(download, upload, submit, at=later)
+    house.set_next_attempt(download, upload, submit, at=later)
     house.start_worker(threads=8)
     until("two have a job", lambda: {*map(house.status, queued)} == {"queued"})
-    house.make_due(*queued, at=later)
+    house.set_next_attempt(*queued, at=later)
     twilio.webhooks("held")
     house.dial(recorded)
     until("it was recorded", lambda: was_recorded(house, recorded))
@@ -74,7 +74,8 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     wav = f"GET /Recordings/{row['recording_sid']}.wav$"
     twilio.fault(wav, hang_after=LATE_SECONDS["twilio"])
     # One sweep finds all four, so that they are amid their requests at the same time.
-    house.make_due(download, upload, submit, queued[0])
+    now = datetime.now(timezone.utc)
+    house.set_next_attempt(download, upload, submit, queued[0], at=now)
     until(
         "they are amid four steps",
         lambda: (twilio.hits(), assemblyai.hits()) == (1, 3),
