@@ -105,7 +105,7 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     until("nothing listens", lambda: not is_open(house.port))
     house.start_web()
     for thread in threads:
-        thread.join(20)
+        thread.join()
 
     # While the outcome is unknown, a second click does not dial again.
     pages = {number: house.dial(number) for number in (never, listed)}
@@ -183,7 +183,7 @@ def test_no_twilio_failure_while_dialling_causes_a_second_call(new_house, counte
         dial(kind)
     # Wait until the two unanswered requests time out. `unplug` would break them.
     for thread in silent:
-        thread.join(60)
+        thread.join()
     house.to_twilio.unplug()
     dial("refused")
     house.to_twilio.plug_in()
