@@ -16,6 +16,7 @@ from tests.chaos.test_dial_broken import (
     dial_and_be_cut_off,
     ended_as,
     let_time_pass,
+    settled,
 )
 from tests.chaos.waiting import until
 
@@ -170,7 +171,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     web.kill()
     house.start_web()
     let_time_pass(house, dialled, LISTING_DELAY)
-    until("it is settled", lambda: house.call(dialled)["status"] == "busy")
+    assert settled(house, dialled)["status"] == "busy"
     for number in (lost, amid):
         house.completed(number)
     # The thread that waited lost its lease, because another thread took the row.
