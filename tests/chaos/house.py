@@ -241,12 +241,14 @@ class House:
 
     def completed(self, number: str, seconds: float = 300) -> dict[str, Any]:
         """Wait until the transcript of this number's call is completed. Return it."""
+
+        def is_completed() -> bool:
+            status = self.status(number)
+            assert status != "error", f"the transcript of {number} has failed"
+            return status == "completed"
+
         try:
-            until(
-                f"the transcript of {number} is completed",
-                lambda: self.status(number) == "completed",
-                seconds,
-            )
+            until(f"the transcript of {number} is completed", is_completed, seconds)
         except AssertionError as late:
             seen = self.transcripts(number) or self.call(number)
             raise AssertionError(f"{late}; the row: {seen}") from None
