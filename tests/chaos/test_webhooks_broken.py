@@ -90,7 +90,8 @@ def told(house: House, number: str) -> Counter[str]:
 
 
 def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, counted):
-    house = new_house()
+    # Longer than `completed` waits, so that a lease that is not released is noticed.
+    house = new_house(LEASE_SECONDS="600")
     house.start_web()
     house.start_worker()
     columns = "status, duration_seconds IS NULL AS no_duration, error"
