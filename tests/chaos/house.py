@@ -26,7 +26,7 @@ from tests.chaos.databases import Database
 from tests.chaos.environment import AUTH_TOKEN, ENVIRON, KEY, ROOT
 from tests.chaos.proxy import Proxy
 from tests.chaos.vendors import AssemblyAI, Twilio
-from tests.chaos.waiting import free_port, is_open, until
+from tests.chaos.waiting import free_port, is_open, until, until_started
 
 WORD_ERROR_RATE = 0.25  # limit for the stand-in's recogniser, not for AssemblyAI
 # Headers that a browser sends if a person typed the URL. Without them, GET /dial/…/
@@ -147,7 +147,9 @@ class House:
         command = [sys.executable, "-m", "gunicorn", "djtranscribe.wsgi"]
         command += ["--bind", f"127.0.0.1:{self.port}", "--threads", "16"]
         self.web = self.start("web", *command, environ=environ)
-        until("the web server listens", lambda: is_open(self.port))
+        until_started(
+            "the web server listens", self.web.popen, lambda: is_open(self.port)
+        )
         return self.web
 
     def start_worker(self, threads: int = 4, environ: Any = None) -> Process:
@@ -158,7 +160,11 @@ class House:
         return self.start("worker", *command, environ=environ)
 
     def until_ready(self, worker: Process) -> Process:
-        until("the worker is ready", lambda: "ready" in worker.log.read_text())
+        until_started(
+            "the worker is ready",
+            worker.popen,
+            lambda: "ready" in worker.log.read_text(),
+        )
         return worker
 
     def manage(self, *command: str) -> str:

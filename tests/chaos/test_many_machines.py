@@ -16,7 +16,7 @@ from tests.chaos.environment import skip_or_fail_in_ci
 from tests.chaos.house import House, Process, new_number
 from tests.chaos.machines import Machine, Network
 from tests.chaos.relay import Relay
-from tests.chaos.waiting import until
+from tests.chaos.waiting import until, until_started
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,9 @@ def share(house: House, network: Network, machine: Machine) -> None:
         ports.append(f"{server[1]}={Relay(server, host=network.here).port}")
     command = [sys.executable, "-m", "tests.chaos.relay", network.here, *ports]
     relay = house.start("relay", *machine.command(*command))
-    until("the relay is ready", lambda: "ready" in relay.log.read_text())
+    until_started(
+        "the relay is ready", relay.popen, lambda: "ready" in relay.log.read_text()
+    )
 
 
 def web_server_on(house: House, machine: Machine) -> Process:

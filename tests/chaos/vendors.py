@@ -14,7 +14,7 @@ import requests
 
 from sandbox.twilio import audio
 from tests.chaos.environment import ACCOUNT_SID, AUTH_TOKEN, ENVIRON, KEY, ROOT
-from tests.chaos.waiting import until
+from tests.chaos.waiting import until, until_started
 
 # SANDBOX_CACHE (optional): a folder where all stand-ins for AssemblyAI share results.
 SHARED = {name: os.environ[name] for name in {"SANDBOX_CACHE"} & os.environ.keys()}
@@ -177,8 +177,9 @@ def running(folder: Path, name: str, pace: float = 0) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        found = until(
+        found = until_started(
             f"{name} is ready",
+            process,
             lambda: re.search(r"ready on (http://[\d.]+:\d+)/", log.read_text()),
         )
         yield found.group(1)

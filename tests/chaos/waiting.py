@@ -1,6 +1,7 @@
 """Wait for another process, and fail with a readable message if it takes too long."""
 
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -21,6 +22,19 @@ def until(what: str, look: Callable[[], T], seconds: float = 300) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what} (saw {seen!r})")
         time.sleep(0.05)
+
+
+def until_started(
+    what: str, process: "subprocess.Popen[bytes]", look: Callable[[], T]
+) -> T:
+    """Wait like `until`, but fail at once if the process has exited."""
+
+    def look_if_alive() -> T:
+        code = process.poll()
+        assert code is None, f"the process exited with {code}: {what}"
+        return look()
+
+    return until(what, look_if_alive)
 
 
 def is_open(port: int) -> bool:
