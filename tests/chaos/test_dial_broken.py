@@ -53,11 +53,16 @@ def ended_as(house: House, number: str, status: str) -> bool:
     return bool(call) and call["status"] == status
 
 
-def was_lost(house: House, number: str, status: str) -> bool:
-    """Return whether Twilio has lost its last webhook about this call on purpose."""
-    lost = [one["params"] for one in house.twilio.deliveries()]
-    told = {one.get("CallStatus") for one in lost if one.get("To") == number}
-    return status in told
+def was_lost(house: House, number: str, **status: str) -> bool:
+    """Return whether the webhook with this status was lost on purpose.
+
+    Example: was_lost(house, number, RecordingStatus="completed")
+    """
+    wanted = {"CallSid": house.twilio.call_to(number)["sid"], **status}
+    return any(
+        one["error"] == "lost on purpose" and wanted.items() <= one["params"].items()
+        for one in house.twilio.deliveries()
+    )
 
 
 def settled(house: House, number: str) -> dict:
@@ -94,7 +99,15 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
         for number, end in ends.items():
             until("it ended", lambda n=number, e=end: ended_as(house, n, e))
             if webhooks == "lost":
-                until("all are lost", lambda n=number, e=end: was_lost(house, n, e))
+                until(
+                    "it is lost",
+                    lambda n=number, e=end: was_lost(house, n, CallStatus=e),
+                )
+        if webhooks == "lost":
+            until(
+                "the webhook of its recording is lost",
+                lambda: was_lost(house, spoken, RecordingStatus="completed"),
+            )
     waiting = {number: house.call(number) for number in (never, listed, told)}
     assert {row["sid"] for row in waiting.values()} == {None}
     assert {row["status"] for row in waiting.values()} == {"dialing"}
