@@ -56,10 +56,11 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     for number in (download, *others):
         house.dial(number)
     until("each has a transcript", lambda: all(map(house.transcripts, numbers[1:])))
-    # Hold webhooks of both vendors back. They are sent while the database is away.
-    assemblyai.webhooks("held", retry_seconds=3)
+    # Hold webhooks of both vendors back. They are sent while the database is away. Ten
+    # attempts take 45 s, so the last ones come when the database is back.
+    assemblyai.webhooks("held", retry_seconds=5)
     upload, submit, *queued = others
-    later = datetime.now(timezone.utc) + timedelta(minutes=2)
+    later = datetime.now(timezone.utc) + timedelta(minutes=15)
     house.set_next_attempt(download, upload, submit, at=later)
     house.start_worker(threads=8)
     until("two have a job", lambda: {*map(house.status, queued)} == {"queued"})
