@@ -13,6 +13,8 @@ from pathlib import Path
 
 # Read the id at import, because getppid() changes if the parent dies while we start.
 PARENT = os.getppid()
+# How often to look whether to stop.
+POLL_SECONDS = 0.2
 
 
 def parser(name: str, description: str, port: int) -> argparse.ArgumentParser:
@@ -96,16 +98,20 @@ def serve(
         stop()
         sys.exit(2)
     server.set_app(get_wsgi_application())
-    done = threading.Event()
+    # Not a threading.Event: if its lock is held, a signal handler would wait for ever.
+    done: list[bool] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+        signal.signal(number, lambda *_: done.append(True))
     if options.exit_with_parent:
         threading.Thread(target=_watch_parent, args=(done,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     ready(address)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"{name} ready on {address}/", flush=True)
-    done.wait()
+    # Do not wait without a limit: if another thread gets the signal, nothing would wake
+    # this thread, and only this thread runs the handler.
+    while not done:
+        time.sleep(POLL_SECONDS)
     server.socket.close()
     stop()
     sys.stdout.flush()
@@ -113,9 +119,9 @@ def serve(
     os._exit(0)
 
 
-def _watch_parent(done: threading.Event) -> None:
+def _watch_parent(done: list[bool]) -> None:
     # Do not use PR_SET_PDEATHSIG: it exists only on Linux, and it also sends its signal
     # when only the thread that started us ends.
     while os.getppid() == PARENT:
-        time.sleep(0.2)
-    done.set()
+        time.sleep(POLL_SECONDS)
+    done.append(True)
