@@ -76,7 +76,7 @@ def test_on_postgresql_too_it_starts_works_and_stops(environment):
             with psycopg.connect(url, autocommit=True) as database:
                 until(
                     "the task was run",
-                    lambda: ("SUCCESSFUL",) in database.execute(select).fetchall(),
+                    lambda: database.execute(select).fetchall() == [("SUCCESSFUL",)],
                 )
             worker.send_signal(signal.SIGTERM)
             rest, _ = worker.communicate(timeout=60)
@@ -108,7 +108,7 @@ def test_worker_continues_an_abandoned_transcript_until_sigterm(
     with closing(sqlite3.connect(tmp_path / "db.sqlite3", timeout=60)) as database:
         until(
             "the transcript is fetched",
-            lambda: ("fetched",) in database.execute(select).fetchall(),
+            lambda: database.execute(select).fetchall() == [("fetched",)],
         )
     began = time.monotonic()
     worker.send_signal(signal.SIGTERM)
