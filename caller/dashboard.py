@@ -14,7 +14,7 @@ from caller.contacts.models import contact_name_subquery
 from caller.days import Day
 from caller.models import Call, Recording
 from caller.steps import format_elapsed
-from caller.timeline import NO_RECORDING, failure_reason
+from caller.timeline import failure_reason, missing_audio_reason
 from djtranscribe.zones import midnight
 
 # Calls older than this are not in the list "Needs attention".
@@ -170,6 +170,5 @@ def reason(row: Any) -> str:
     if row.is_silent:
         return "Nobody spoke."
     if row.confidence is None:
-        known = Recording.WITHOUT_AUDIO.get(row.recording_status, NO_RECORDING)
-        return row.recording_error or known
+        return missing_audio_reason(row.recording_status, row.recording_error)
     return f"AssemblyAI was only {row.confidence:.0%} sure of the words."

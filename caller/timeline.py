@@ -59,6 +59,11 @@ def failure_reason(call: Call) -> str:
     return call.error or FAILURE_REASONS.get(call.status, DEFAULT_REASON)
 
 
+def missing_audio_reason(status: str | None, error: str | None) -> str:
+    """Return why there is no audio. None, None: there is no recording."""
+    return error or Recording.WITHOUT_AUDIO.get(status or "", NO_RECORDING)
+
+
 def _call_steps(call: Call, viewer: Any) -> Iterator[Step]:
     operator = call.requested_by.get_username() if call.requested_by else ""
     if call.is_inbound:
@@ -166,9 +171,7 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
         yield from _waiting_steps(call)
         return
     if recording.status != Recording.Status.COMPLETED:
-        why = recording.error or Recording.WITHOUT_AUDIO.get(
-            recording.status, NO_RECORDING
-        )
+        why = missing_audio_reason(recording.status, recording.error)
         yield Step("No recording", FAILED, recording.created_at, detail=why)
         return
     length = f"{recording.duration_seconds or 0} s of audio"

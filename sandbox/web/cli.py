@@ -98,7 +98,7 @@ def serve(
         stop()
         sys.exit(2)
     server.set_app(get_wsgi_application())
-    # Not a threading.Event: if its lock is held, a signal handler would wait for ever.
+    # Not a threading.Event, because its lock could block the signal handler forever.
     done: list[bool] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.append(True))

@@ -34,8 +34,8 @@ export function storedDrafts() {
 
 export const wholeText = ({ before, typed, isInsertion }) => isInsertion ? `${before}${typed && " "}${typed}` : typed;
 
-// The change in a draft, as a text. `typed` must be the whole text.
-export const describe = ({ before, typed }) => typed ? `“${before}” → “${typed}”` : `Remove “${before}”`;
+// Whoever marked words as right has typed nothing that could be lost.
+export const hasChange = (draft) => wholeText(draft) !== draft.before;
 
 function setRefused(drafts) {
   refused = drafts;
@@ -54,12 +54,11 @@ export function takeRefused(draft) {
 }
 
 export function handleRefusal(draft) {
-  // Whoever marked words as right has typed nothing that could be lost.
-  if (wholeText(draft) === draft.before) {
-    forget(draft);
-    showStatus(draft.detail, true);
-  } else {
+  if (hasChange(draft)) {
     listRefused(draft);
     showStatus("Not saved. Your text is in the list below.", true);
+  } else {
+    forget(draft);
+    showStatus(draft.detail, true);
   }
 }

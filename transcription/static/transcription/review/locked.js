@@ -1,23 +1,19 @@
 // The texts that the user typed before somebody verified the transcript. _viewer.html loads
 // this module for a verified transcript.
 import { byId } from "../viewer/page.js";
-import { describe, forget, storedDrafts, wholeText } from "./drafts.js";
+import { forget, hasChange, storedDrafts } from "./drafts.js";
+import { listItem } from "./list_item.js";
 import { review } from "./page.js";
 
-// Whoever marked words as right has typed nothing that could be lost.
-const drafts = storedDrafts().filter((draft) => wholeText(draft) !== draft.before);
+function show() {
+  const drafts = storedDrafts().filter(hasChange);
+  byId("refused").replaceChildren(...drafts.map((draft) => listItem(draft, "", { Discard: discard })));
+  review.hidden = !drafts.length;
+}
 
-byId("refused").append(...drafts.map((draft) => {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Discard";
-  button.addEventListener("click", () => {
-    forget(draft);
-    item.remove();
-    review.hidden = !byId("refused").hasChildNodes();
-  });
-  item.append(`${describe({ ...draft, typed: wholeText(draft) })} `, button);
-  return item;
-}));
-review.hidden = !drafts.length;
+function discard(draft) {
+  forget(draft);
+  show();
+}
+
+show();

@@ -7,6 +7,8 @@ import "./answers.js";
 import { listRefused, storedDrafts } from "./drafts.js";
 import "./history.js";
 import { edit, reopenInput } from "./input.js";
+import "./latest.js";
+import "./list_item.js";
 import { showStatus } from "./page.js";
 import { queueStored } from "./queue.js";
 import "./refused_list.js";

@@ -2,29 +2,25 @@
 import { selectWord } from "../viewer/focus.js";
 import { byId } from "../viewer/page.js";
 import { wordIndexOf, words } from "../viewer/words.js";
-import { describe, forget, refused, takeRefused } from "./drafts.js";
+import { forget, refused, takeRefused } from "./drafts.js";
 import { reopenInput } from "./input.js";
+import { listItem } from "./list_item.js";
 import { review } from "./page.js";
 import { queueSave } from "./queue.js";
 
 function showRefused() {
-  byId("refused").replaceChildren(...refused.map((draft) => {
-    const item = document.createElement("li");
-    const actions = { Edit: reopenInput, ...(draft.isConflict && { "Use mine": useMine }), Discard: discard };
-    item.append(`${describe(draft)}. ${draft.detail}`);
-    for (const [name, act] of Object.entries(actions)) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = name;
-      button.addEventListener("click", () => {
-        takeRefused(draft);
-        act(draft);
-      });
-      item.append(" ", button);
-    }
-    return item;
-  }));
+  byId("refused").replaceChildren(...refused.map((draft) => listItem(draft, `. ${draft.detail}`, {
+    Edit: taken(reopenInput),
+    ...(draft.isConflict && { "Use mine": taken(useMine) }),
+    Discard: taken(discard),
+  })));
 }
+
+// Return an action that first takes the draft out of the list.
+const taken = (act) => (draft) => {
+  takeRefused(draft);
+  act(draft);
+};
 
 function useMine(draft) {
   queueSave(draft);

@@ -1,5 +1,6 @@
 // The form that finds words and replaces them in the whole transcript.
 import { byId } from "../viewer/page.js";
+import { latestHtml } from "./latest.js";
 import { newKey, review } from "./page.js";
 import { queueAction, waiting } from "./queue.js";
 
@@ -7,25 +8,17 @@ const form = byId("replace");
 // Sent with the replacement. If the answer is lost and the request is sent again, the
 // server finds the same key and does not replace twice.
 let previewKey = "";
-let previews = 0;
+const place = form.querySelector(".preview");
+const preview = latestHtml((html) => {
+  place.innerHTML = html;
+  previewKey = newKey();
+}, () => {
+  place.textContent = "No preview: no connection, an error on the server, or you are logged out.";
+});
 
-async function showPreview(event) {
+function showPreview(event) {
   event.preventDefault();
-  const place = form.querySelector(".preview");
-  // If the text in the form has changed before the answer comes, ignore the answer: the
-  // button "Replace" sends the text that the form has then.
-  const preview = ++previews;
-  try {
-    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
-    if (answer.redirected || !answer.ok) throw new Error("no preview");
-    const html = await answer.text();
-    if (preview !== previews) return;
-    place.innerHTML = html;
-    previewKey = newKey();
-  } catch {
-    if (preview !== previews) return;
-    place.textContent = "No preview: no connection, an error on the server, or you are logged out.";
-  }
+  preview.load(form.action, { method: "POST", body: new FormData(form) });
 }
 
 function replaceAll() {
@@ -34,7 +27,6 @@ function replaceAll() {
   queueAction(review.dataset.replace, { find, replace, key: previewKey }, {
     sentence: "Replaced.",
     onDone: () => {
-      const place = form.querySelector(".preview");
       if (place.contains(document.activeElement)) form.elements.find.focus();
       place.textContent = "";
     },
@@ -43,7 +35,9 @@ function replaceAll() {
 
 form.addEventListener("submit", showPreview);
 form.addEventListener("input", () => {
-  previews += 1;
-  form.querySelector(".preview").textContent = "";
+  // The button "Replace" sends the text that the form has then. So a preview of an earlier
+  // text must not appear.
+  preview.ignoreEarlier();
+  place.textContent = "";
 });
 form.addEventListener("click", (event) => { if (event.target.id === "replace-all") replaceAll(); });
